@@ -1,0 +1,108 @@
+"""What is an encoder on disk? A directory of four files that are checked before use.
+
+``model.onnx`` token ids, mask, weights → unit vector; ``tokenizer.json``; ``idf.tsv.gz``;
+``manifest.json``: everything else that decides a vector, checksums, and where it all came from.
+"""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from distill.errors import BundleError
+from distill.text import NORMALISER, SEGMENTER
+
+FORMAT = 1
+MODEL, TOKENIZER, IDF, MANIFEST = "model.onnx", "tokenizer.json", "idf.tsv.gz", "manifest.json"
+_PARTS = (MODEL, TOKENIZER, IDF)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """What decides a vector (dimension … sha256), and a record of how it was made (the rest)."""
+
+    format: int = FORMAT
+    dimension: int
+    max_tokens: int
+    smoothing: float
+    normaliser: str = NORMALISER
+    segmenter: str = SEGMENTER
+    sha256: Mapping[str, str] = field(default_factory=dict)
+    name: str = ""
+    teacher: str = ""
+    training: Mapping[str, object] = field(default_factory=dict)
+    metrics: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A bundle whose files are all there, whole, and readable by this version."""
+
+    path: Path
+    manifest: Manifest
+    fingerprint: str  # equal fingerprints give equal vectors; 16 hexadecimal digits
+
+    @classmethod
+    def open(cls, path: Path) -> "Bundle":
+        """Check a bundle and return it; raises BundleError, naming what is wrong and the remedy."""
+        remedy = "Give a whole bundle: --encoder DIR, or restore it: git checkout -- data/encoder"
+        manifest_file = path / MANIFEST
+        try:
+            values = json.loads(manifest_file.read_text(encoding="utf-8"))
+        except FileNotFoundError as error:
+            raise BundleError(f"{path}: no encoder bundle here. {remedy}") from error
+        except (OSError, ValueError) as error:
+            raise BundleError(f"{manifest_file}: cannot be read ({error}). {remedy}") from error
+        if not isinstance(values, dict) or values.get("format") != FORMAT:
+            found = values.get("format") if isinstance(values, dict) else None
+            raise BundleError(
+                f"{manifest_file}: bundle format {found}, this version reads {FORMAT}. "
+                f"Export it again: python -m distill export RUN -o {path}"
+            )
+        try:
+            manifest = Manifest(**values)
+        except TypeError as error:
+            raise BundleError(f"{manifest_file}: {error}. {remedy}") from error
+        for ours, theirs, what in (
+            (NORMALISER, manifest.normaliser, "text normaliser"),
+            (SEGMENTER, manifest.segmenter, "word segmenter"),
+        ):
+            if ours != theirs:
+                raise BundleError(
+                    f"{manifest_file}: made with {what} {theirs}, this installation has {ours}, "
+                    f"so its weights would not fit. Install that version, or export again"
+                )
+        for name in _PARTS:
+            file = path / name
+            if not file.exists():
+                raise BundleError(f"{file}: is missing. {remedy}")
+            if _sha256(file) != manifest.sha256.get(name):
+                raise BundleError(f"{file}: its checksum is wrong, the file is damaged. {remedy}")
+        return cls(path, manifest, _fingerprint(manifest))
+
+    @property
+    def size(self) -> int:
+        """Return the size of its files in bytes."""
+        return sum((self.path / name).stat().st_size for name in (*_PARTS, MANIFEST))
+
+
+def seal(path: Path, manifest: Manifest) -> Bundle:
+    """Write the manifest of a directory that holds the other files, and open it as a bundle."""
+    sums = {name: _sha256(path / name) for name in _PARTS}
+    values = dataclasses.asdict(dataclasses.replace(manifest, sha256=sums))
+    text = json.dumps(values, ensure_ascii=False, indent=1) + "\n"
+    (path / MANIFEST).write_text(text, encoding="utf-8")
+    return Bundle.open(path)
+
+
+def _fingerprint(manifest: Manifest) -> str:
+    decisive = dataclasses.asdict(manifest)
+    for record in ("name", "teacher", "training", "metrics"):
+        del decisive[record]
+    return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

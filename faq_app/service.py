@@ -1,0 +1,194 @@
+"""What happens when a customer asks, clicks or rates? One service under the page and the API.
+
+In: a customer's words. Out: a ``Reply``; every question is logged with what was decided. Threads
+share a service: each request takes the current ``Searcher`` once and finishes on it.
+"""
+
+import logging
+import threading
+import uuid
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from distill.encoder import Encoder
+from distill.text import normalise, speaks
+from indexer.decision import decide
+from indexer.errors import StoreError
+from indexer.records import Hit
+from indexer.search import Searcher
+from indexer.store import Store
+
+MAX_QUERY_LENGTH = 500
+DEFAULT_ENCODER = Path("data/encoder")
+
+Verdict = Literal["useful", "useless", "none_of_these"]
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Option:
+    """One button of 您是不是想问: an entry, under the question that was nearest."""
+
+    entry_id: str
+    question: str
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What the customer gets. ``answer`` is the entry's, verbatim; "" unless decision is answer."""
+
+    trace_id: str
+    query: str
+    decision: Literal["answer", "clarify", "reject"]
+    reason: str
+    revision: int
+    entry_id: str = ""
+    question: str = ""
+    category: str = ""
+    answer: str = ""
+    options: tuple[Option, ...] = ()
+    hits: tuple[Hit, ...] = ()
+
+
+class Service:
+    """Answers questions from one database; safe to share between threads."""
+
+    def __init__(self, store: Store, encoder: Encoder) -> None:
+        """Load the published revision; raises StoreError if there is none to serve."""
+        self._store = store
+        self._encoder = encoder
+        self._reloading = threading.Lock()
+        self._searcher = Searcher.load(store, encoder)
+
+    @classmethod
+    def open(cls, db: Path, encoder: Path | None = None) -> "Service":
+        """Open a database and an encoder bundle; raises IndexerError or DistillError."""
+        store = Store.open(db)
+        try:
+            return cls(store, Encoder.load(encoder or DEFAULT_ENCODER))
+        except BaseException:
+            store.close()
+            raise
+
+    def close(self) -> None:
+        """Close the database."""
+        self._store.close()
+
+    @property
+    def revision(self) -> int:
+        """Return the revision being served."""
+        return self._searcher.revision
+
+    @property
+    def entry_count(self) -> int:
+        """Return how many entries can be found."""
+        return sum(entry.enabled for entry in self._searcher.entries.values())
+
+    @property
+    def encoder_fingerprint(self) -> str:
+        """Return the fingerprint of the encoder in use."""
+        return self._encoder.fingerprint
+
+    @property
+    def calibrated(self) -> bool:
+        """Say whether the thresholds were chosen on the user's own queries."""
+        return bool(self._searcher.thresholds.calibrated_on)
+
+    def ask(self, query: str) -> Reply:
+        """Search, decide, log, reply. Never raises for what a customer typed."""
+        searcher = self._current()
+        trace_id = uuid.uuid4().hex
+        # JSON can carry half a character (a lone surrogate), which nothing can store.
+        query = query.encode("utf-8", "replace").decode("utf-8")
+        text = normalise(query)
+        if len(query) > MAX_QUERY_LENGTH or not speaks(text):
+            reason = "too_long" if len(query) > MAX_QUERY_LENGTH else "no_text" if text else "empty"
+            reply = Reply(trace_id, query, "reject", reason, searcher.revision)
+        else:
+            result = searcher.search(query)
+            decision = decide(result, searcher.thresholds)
+            reply = Reply(
+                trace_id, query, decision.kind, decision.reason, searcher.revision, hits=result.hits
+            )
+            if decision.kind == "answer":
+                reply = _answered(reply, searcher, decision.hits[0].entry_id)
+            elif decision.kind == "clarify":
+                options = tuple(
+                    Option(hit.entry_id, searcher.entries[hit.entry_id].question)
+                    for hit in decision.hits
+                )
+                reply = replace(reply, options=options)
+        self._log(reply)
+        return reply
+
+    def choose(self, trace_id: str, entry_id: str) -> Reply:
+        """Answer with the entry that the customer clicked; raises KeyError for unknown ids."""
+        searcher = self._current()
+        if entry_id not in searcher.entries or not searcher.entries[entry_id].enabled:
+            raise KeyError(entry_id)
+        self._store.mark_query(trace_id, chosen=entry_id)
+        reply = Reply(trace_id, "", "answer", "chosen", searcher.revision)
+        return _answered(reply, searcher, entry_id)
+
+    def feedback(self, trace_id: str, verdict: Verdict) -> None:
+        """Store what the customer said of a reply; raises KeyError for an unknown trace_id."""
+        self._store.mark_query(trace_id, feedback=verdict)
+
+    def frequent_questions(self, count: int = 6) -> tuple[str, ...]:
+        """Return standard questions: the most asked first, then one of each category in turn."""
+        searcher = self._current()
+        live = {key: entry for key, entry in searcher.entries.items() if entry.enabled}
+        asked = [key for key in self._store.entry_hits() if key in live]
+        seen: dict[str, int] = {}
+        turn = {}
+        for key, entry in live.items():
+            turn[key] = seen[entry.category] = seen.get(entry.category, -1) + 1
+        in_turn = sorted(live, key=turn.__getitem__)
+        keys = list(dict.fromkeys(asked + in_turn))[:count]
+        return tuple(live[key].question for key in keys)
+
+    def _current(self) -> Searcher:
+        """Return the searcher of the published revision, loading it if it is new.
+
+        A request that meets a reload under way goes on with the old one: it never waits.
+        """
+        if self._store.revision() != self._searcher.revision and self._reloading.acquire(
+            blocking=False
+        ):
+            try:
+                self._searcher = Searcher.load(self._store, self._encoder)
+            except StoreError as error:
+                # Another encoder's vectors: keep answering from what is loaded.
+                _log.error("the new revision cannot be served: %s", error)
+            finally:
+                self._reloading.release()
+        return self._searcher
+
+    def _log(self, reply: Reply) -> None:
+        hits = [
+            {"entry_id": h.entry_id, "question": h.question, "cosine": h.cosine} for h in reply.hits
+        ]
+        row = {
+            "trace_id": reply.trace_id,
+            # Text beyond the limit is not worth its place in the log.
+            "query": reply.query[: MAX_QUERY_LENGTH + 1],
+            "decision": reply.decision,
+            "reason": reply.reason,
+            "entry_key": reply.entry_id,
+            "hits": hits,
+            "revision": reply.revision,
+        }
+        try:
+            self._store.log_query(row)
+        except StoreError as error:
+            # A full disk must not keep the customer from the answer.
+            _log.error("a question could not be logged: %s", error)
+
+
+def _answered(reply: Reply, searcher: Searcher, entry_id: str) -> Reply:
+    entry = searcher.entries[entry_id]
+    question = next((h.question for h in reply.hits if h.entry_id == entry_id), entry.question)
+    return replace(
+        reply, entry_id=entry_id, question=question, category=entry.category, answer=entry.answer
+    )

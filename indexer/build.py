@@ -1,0 +1,181 @@
+"""When does the FAQ change, and when are vectors computed anew? One path for both.
+
+In: a table of entries, or only another encoder. Out: a new revision, committed whole. All slow
+work happens before the one transaction.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from distill.encoder import Encoder
+from distill.text import normalise
+from indexer.records import Entry, FaqRow
+from indexer.store import Publication, Snapshot, Store
+
+Mode = Literal["replace", "append"]
+
+
+@dataclass(frozen=True)
+class RejectedRow:
+    """A row of the file that cannot be taken, and why."""
+
+    row: FaqRow
+    reason: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a file would change; nothing is written yet. ``entries`` are whole, with their keys."""
+
+    added: tuple[Entry, ...]
+    updated: tuple[Entry, ...]
+    unchanged: tuple[Entry, ...]
+    disabled: tuple[Entry, ...]  # enabled before, absent from the file, mode replace
+    rejected: tuple[RejectedRow, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def changes(self) -> tuple[Entry, ...]:
+        """Return the entries to write."""
+        return self.added + self.updated + self.disabled
+
+
+@dataclass(frozen=True)
+class Published:
+    """What a publication did."""
+
+    revision: int
+    encoded: int  # questions whose vector was computed now
+
+
+def plan_import(snapshot: Snapshot, rows: Sequence[FaqRow], mode: Mode) -> Plan:
+    """Compare a file's rows with what is stored.
+
+    A row is the stored entry of the same key, else of the same standard question (normalised); so
+    an entry keeps its key when its file has none. A question that another entry already has is
+    refused (standard question) or left out (similar question), with a reason.
+    """
+    by_question = {normalise(e.question): e.key for e in snapshot.entries.values()}
+    keys = _keys(rows, snapshot.entries, by_question)
+    present = set(keys)
+    # Whose question is it? Entries that the file does not touch keep theirs in mode append.
+    owner: dict[str, str] = {}
+    if mode == "append":
+        for entry in snapshot.entries.values():
+            if entry.key not in present and entry.enabled:
+                for text in (entry.question, *entry.variants):
+                    owner.setdefault(normalise(text), entry.key)
+
+    added, updated, unchanged, rejected, notes = [], [], [], [], []
+    taken: set[str] = set()
+    for row, key in zip(rows, keys, strict=True):
+        other = owner.get(normalise(row.question))
+        if not normalise(row.question):
+            rejected.append(RejectedRow(row, "标准问没有可见的文字"))
+            continue
+        if key in taken:
+            rejected.append(RejectedRow(row, f"编号 {key} 已被本文件中更早的一行使用"))
+            continue
+        if other is not None and other != key:
+            rejected.append(RejectedRow(row, f"标准问与已有条目 {other} 的问题相同"))
+            continue
+        taken.add(key)
+        variants = []
+        for text in row.variants:
+            if not normalise(text):
+                continue
+            other = owner.setdefault(normalise(text), key)
+            if other == key:
+                variants.append(text)
+            else:
+                notes.append(f"第 {row.line} 行: 相似问「{text}」已属于条目 {other}, 未导入")
+        fields = {name: getattr(row, name) for name in Entry.__dataclass_fields__}
+        entry = Entry(**fields | {"key": key, "variants": tuple(variants)})
+        stored = snapshot.entries.get(key)
+        group = added if stored is None else unchanged if stored == entry else updated
+        group.append(entry)
+    disabled = []
+    if mode == "replace":
+        # A refused row still names its entry: being unreadable is not being absent.
+        disabled = [
+            replace(entry, enabled=False)
+            for entry in snapshot.entries.values()
+            if entry.enabled and entry.key not in present
+        ]
+    return Plan(
+        tuple(added), tuple(updated), tuple(unchanged), tuple(disabled), tuple(rejected),
+        tuple(notes),
+    )  # fmt: skip
+
+
+def publish(
+    store: Store,
+    snapshot: Snapshot,
+    encoder: Encoder,
+    changes: Iterable[Entry] = (),
+    settings: Mapping[str, object] | None = None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Published:
+    """Write changed entries and make every vector current, in one commit.
+
+    A vector is current exactly when its key is: sha256 of encoder, normalised text and weights. So
+    the same call serves an edited question, a new file, another encoder and a changed weight.
+    Raises PublishError if another process published since ``snapshot``.
+    """
+    changes = tuple(changes)
+    entries = dict(snapshot.entries) | {entry.key: entry for entry in changes}
+    asked = [
+        (entry.key, text)
+        for entry in entries.values()
+        for text in (entry.question, *entry.variants)
+    ]
+    weighted = {text: encoder.weigh(text) for _, text in asked}
+    key_of = {text: encoder.vector_key(weight) for text, weight in weighted.items()}
+    stored = store.vectors(sorted(set(key_of.values())))
+    missing = {key_of[text]: weighted[text] for text in weighted if key_of[text] not in stored}
+    done = 0
+
+    def count(texts: int) -> None:
+        nonlocal done
+        done += texts
+        progress(done, len(missing))
+
+    vectors = encoder.encode(list(missing.values()), progress=count)
+    revision = store.publish(
+        Publication(
+            snapshot.revision,
+            changes,
+            {(key, text): key_of[text] for key, text in asked},
+            dict(zip(missing, vectors, strict=True)),
+            {"encoder": encoder.fingerprint, **(settings or {})},
+        )
+    )
+    return Published(revision, len(missing))
+
+
+def refresh(
+    store: Store,
+    encoder: Encoder,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Published:
+    """Make all vectors this encoder's; the entries stay as they are."""
+    return publish(store, store.snapshot(), encoder, progress=progress)
+
+
+def _keys(
+    rows: Sequence[FaqRow], stored: Mapping[str, Entry], by_question: Mapping[str, str]
+) -> list[str]:
+    """Return each row's key: its own, else that of the stored question, else a new one."""
+    used = set(stored) | {row.key for row in rows if row.key}
+    keys = []
+    for row in rows:
+        key = row.key or by_question.get(normalise(row.question), "")
+        if not key:
+            digest = hashlib.sha256(normalise(row.question).encode()).hexdigest()
+            # Eight digits are enough to type; longer only where they are taken.
+            key = next(c for c in (f"q{digest[:n]}" for n in range(8, 65)) if c not in used)
+            used.add(key)
+        keys.append(key)
+    return keys

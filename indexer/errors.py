@@ -1,0 +1,23 @@
+"""Every error that indexer raises on purpose.
+
+IndexerError
+├── TableError           a FAQ or query file that cannot be read
+├── StoreError           a database that is missing, foreign, damaged or locked
+└── PublishError         a build that must not be published as it is (--strict)
+"""
+
+
+class IndexerError(Exception):
+    """Base of all; the message names the thing, the place and the remedy."""
+
+
+class TableError(IndexerError):
+    """A FAQ or query file cannot be read; says file, line and remedy."""
+
+
+class StoreError(IndexerError):
+    """The database is missing, not ours, damaged, of another version or locked."""
+
+
+class PublishError(IndexerError):
+    """The file was read, but the caller asked not to publish it like this."""

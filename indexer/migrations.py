@@ -1,0 +1,65 @@
+"""Which tables exist? Numbered migrations, applied in order whenever a store is opened."""
+
+from sqlite_utils import Database
+from sqlite_utils.migrations import Migrations
+
+APPLICATION_ID = 0x46415131  # "FAQ1" in the file header: says that the database is ours
+
+migrations = Migrations("indexer")
+
+
+@migrations()
+def m001_faq(db: Database) -> None:
+    """Entries, their questions, and a vector for each (encoder, text, weights)."""
+    db.table("entries").create(
+        {
+            "key": str,
+            "position": int,  # order in the file, kept for export
+            "question": str,
+            "negatives": str,  # JSON lists and objects from here on, where plural
+            "answer": str,
+            "category": str,
+            "tags": str,
+            "enabled": int,
+            "valid_from": str,
+            "valid_to": str,
+            "related": str,
+            "extra": str,
+        },
+        pk="key",
+        not_null={"question", "answer", "enabled"},
+    )
+    # AUTOINCREMENT: an id that was deleted must never come back for another text, because a
+    # Searcher of the previous revision may still be using it.
+    db.execute(
+        "create table questions ("
+        " id integer primary key autoincrement,"
+        " entry_key text not null references entries(key),"
+        " text text not null,"
+        " kind text not null check (kind in ('standard', 'similar')),"
+        " vector_key text not null references vectors(key))"
+    )
+    db.table("questions").create_index(["entry_key"])
+    db.table("vectors").create({"key": str, "vector": bytes}, pk="key", not_null={"vector"})
+    db.table("settings").create({"name": str, "value": str}, pk="name")
+
+
+@migrations()
+def m002_query_log(db: Database) -> None:
+    """What was asked, what was decided, and what the customer said of it."""
+    db.table("query_log").create(
+        {
+            "trace_id": str,
+            "asked_at": str,  # UTC, ISO 8601
+            "query": str,
+            "decision": str,
+            "reason": str,
+            "entry_key": str,  # the entry shown, "" if none
+            "hits": str,  # JSON: [{"entry_id", "question", "cosine"}, …]
+            "revision": int,
+            "feedback": str,  # "", useful, useless, none_of_these
+            "chosen": str,  # the entry clicked under 您是不是想问, "" if none
+        },
+        pk="trace_id",
+    )
+    db.table("query_log").create_index(["asked_at"])
