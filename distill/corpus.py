@@ -97,15 +97,15 @@ def read_pairs(
     paths: Iterable[Path],
     held_out: HeldOut = HeldOut(),  # noqa: B008
 ) -> Iterator[LabelledPair]:
-    """Yield ``s1⇥s2⇥label`` rows, and ``anchor⇥positive⇥negative`` rows as two pairs.
+    """Yield ``s1⇥s2⇥label`` rows, ``s1⇥s2`` as a positive, ``anchor⇥positive⇥negative`` as two.
 
     Labels above 1 are taken as the 0–5 scale of STS-B. A row with a held-out sentence is dropped.
     """
     for path in corpus_files(paths):
-        rows = [row for row in read_rows(path) if len(row) >= 3 and all(row[:2])]
+        rows = [row for row in read_rows(path) if len(row) >= 2 and all(row[:2])]
         if not rows:
             raise CorpusError(f"{path}: no row of the form s1⇥s2⇥label or anchor⇥positive⇥negative")
-        labels = [_number(row[2]) for row in rows]
+        labels = [_number(row[2]) if len(row) > 2 else 1.0 for row in rows]
         triplets = all(label is None for label in labels[:10])
         scale = 1.0 if triplets or max(x for x in labels if x is not None) <= 1 else 5.0
         for row, label in zip(rows, labels, strict=True):

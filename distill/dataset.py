@@ -99,6 +99,10 @@ def read_training_data(
     workers: int = 1,
 ) -> TrainingData:
     """Read and tokenise everything; what is held out is dropped from all but ``dev``."""
+    # Read everything before the slow part, so that a faulty file is reported at once.
+    labelled = list(read_pairs(pairs, held_out)) if pairs else []
+    selecting = {path.parent.name: list(read_pairs([path])) for path in dev}
+    sentences = list(dict.fromkeys(read_sentences(copies, held_out))) if copies else []
     tokeniser = Tokeniser(
         Weighting(WordIdf.load(idf)),
         Tokenizer.from_file(str(tokenizer)),
@@ -110,7 +114,6 @@ def read_training_data(
         keep = [i for i, text in enumerate(shard.texts) if not held_out.holds(text)]
         texts += [shard.texts[i] for i in keep]
         vectors.append(shard.vectors[keep])
-    sentences = list(dict.fromkeys(read_sentences(copies, held_out))) if copies else []
     return TrainingData(
         tokeniser.tokenizer.get_vocab_size(),
         VectorData(
@@ -118,7 +121,7 @@ def read_training_data(
             tokeniser.ragged(texts, noise_seed=config.seed),
             np.concatenate(vectors),
         ),
-        tokeniser.pairs(list(read_pairs(pairs, held_out))) if pairs else None,
+        tokeniser.pairs(labelled) if labelled else None,
         PairData(
             tokeniser.ragged(sentences),
             tokeniser.ragged(sentences, noise_seed=config.seed + 1),
@@ -126,7 +129,7 @@ def read_training_data(
         )
         if sentences
         else None,
-        {path.parent.name: tokeniser.pairs(list(read_pairs([path]))) for path in dev},
+        {name: tokeniser.pairs(rows) for name, rows in selecting.items()},
     )
 
 

@@ -1,0 +1,338 @@
+"""The commands of `python -m indexer`: a thin skin over the modules beside it.
+
+Data goes to standard output, messages to standard error; an expected error is one line and exit
+code 1.
+"""
+
+import hashlib
+import json
+import logging
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+from tqdm import tqdm
+
+from distill.encoder import Encoder
+from distill.errors import DistillError
+from indexer import build as building
+from indexer import evaluate as evaluating
+from indexer.check import find_problems
+from indexer.decision import as_setting, decide
+from indexer.errors import IndexerError, PublishError
+from indexer.search import Searcher
+from indexer.store import Snapshot, Store
+from indexer.table_export import write_table
+from indexer.table_import import FailedRow, read_table, write_failures
+
+DEFAULT_DB = Path("data/faq.db")
+DEFAULT_ENCODER = Path("data/encoder")
+_PATH = click.Path(path_type=Path)
+_SHOWN = 20  # reasons printed before the rest is counted
+
+_db = click.option("--db", default=DEFAULT_DB, show_default=True, type=_PATH, help="The database.")
+_encoder = click.option(
+    "--encoder", default=DEFAULT_ENCODER, show_default=True, type=_PATH, help="Encoder bundle."
+)
+
+
+class _Group(click.Group):
+    """Turns expected errors into one line on stderr and exit code 1."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except (IndexerError, DistillError) as error:
+            raise click.ClickException(str(error)) from error
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """Put a FAQ table into a database, search it, and measure how well that works.
+
+    \b
+    Example:
+      python -m indexer build data/faq.csv
+    """
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+
+
+@main.command()
+@click.argument("faq_file", type=_PATH)
+@_db
+@_encoder
+@click.option(
+    "--mode",
+    type=click.Choice(["replace", "append"]),
+    default="replace",
+    show_default=True,
+    help="replace: entries absent from the file are switched off, never deleted. "
+    "append: they are left alone.",
+)
+@click.option("--dry-run", is_flag=True, help="Report what would change; write nothing.")
+@click.option("--strict", is_flag=True, help="Publish nothing if any row is faulty.")
+@click.option("--failed", type=_PATH, help="Write faulty rows here, to correct and import again.")
+@click.option("--encoding", help="Encoding of the file, if it is not recognised, e.g. gb18030.")
+@click.option("--sheet", help="Sheet of an xlsx file; default: the first visible one.")
+@click.option("--queries", type=_PATH, help="Labelled queries to tune the thresholds on.")
+def build(
+    faq_file: Path,
+    db: Path,
+    encoder: Path,
+    mode: building.Mode,
+    dry_run: bool,
+    strict: bool,
+    failed: Path | None,
+    encoding: str | None,
+    sheet: str | None,
+    queries: Path | None,
+) -> None:
+    """Import a FAQ table (csv, tsv, xlsx) and publish it as a new revision.
+
+    \b
+    Example:
+      python -m indexer build data/faq.csv --queries data/queries.csv
+    """
+    table = read_table(faq_file, encoding=encoding, sheet=sheet)
+    tuning = evaluating.read_queries(queries, "dev") if queries else []
+    model = Encoder.load(encoder)
+    # A dry run must not even create the file.
+    store = None if dry_run and not db.exists() else Store.create(db)
+    snapshot = store.snapshot() if store else Snapshot(0, {}, {}, (), {})
+    plan = building.plan_import(snapshot, table, mode)
+    _report(plan, table.notes)
+    if failed and plan.rejected:
+        write_failures(failed, table, plan.rejected)
+        _say(f"faulty rows: {failed} (correct them and import with --mode append)")
+    if strict and plan.rejected:
+        raise PublishError(
+            f"{faq_file}: {len(plan.rejected)} faulty rows and --strict: nothing was published. "
+            f"Correct them (--failed FILE lists them), or leave out --strict"
+        )
+    if dry_run:
+        _say("dry run: nothing was written")
+        return
+    if not plan.entries:
+        raise PublishError(
+            f"{faq_file}: not one usable row, so nothing was published. Correct the rows listed "
+            f"above; python -m indexer build --help names the options"
+        )
+    source = {"source": {"name": faq_file.name, "sha256": _sha256(faq_file)}}
+    stale = snapshot.settings.get("encoder") != model.fingerprint
+    if plan.changes or stale:
+        with _Progress() as progress:
+            done = building.publish(store, snapshot, model, plan.changes, source, progress)
+        _say(f"{db}: revision {done.revision} published, {done.encoded} questions encoded")
+    else:
+        store.save_settings(source)
+        _say(f"{db}: nothing changed, revision {snapshot.revision} stays")
+    if tuning:
+        _tune(store, model, tuning, queries)
+    elif not Searcher.load(store, model).thresholds.calibrated_on:
+        _say("thresholds: defaults, not calibrated on your queries (--queries FILE does that)")
+    _say(f"next: python app.py --db {db}")
+
+
+@main.command()
+@_db
+@_encoder
+def refresh(db: Path, encoder: Path) -> None:
+    """Compute the vectors anew, after the encoder was changed.
+
+    \b
+    Example:
+      python -m indexer refresh --encoder data/encoder
+    """
+    store, model = Store.open(db), Encoder.load(encoder)
+    with _Progress() as progress:
+        done = building.refresh(store, model, progress)
+    _say(f"{db}: revision {done.revision} published, {done.encoded} questions encoded")
+
+
+@main.command()
+@click.argument("faq_file", type=_PATH)
+@_db
+@_encoder
+@click.pass_context
+def prepare(ctx: click.Context, faq_file: Path, db: Path, encoder: Path) -> None:
+    """Make a database ready to serve: build it if absent, refresh it if the encoder changed.
+
+    A changed FAQ file is reported but never imported over a database that people may have edited.
+
+    \b
+    Example:
+      python -m indexer prepare data/faq.csv
+    """
+    if not db.exists():
+        ctx.invoke(build, faq_file=faq_file, db=db, encoder=encoder, mode="replace")
+        return
+    store = Store.open(db)
+    if store.revision() == 0:  # killed before its first revision
+        ctx.invoke(build, faq_file=faq_file, db=db, encoder=encoder, mode="replace")
+        return
+    if store.setting("encoder") != Encoder.load(encoder).fingerprint:
+        _say("the encoder changed: computing the vectors anew")
+        ctx.invoke(refresh, db=db, encoder=encoder)
+    source = store.setting("source", {})
+    if source.get("name") == faq_file.name and faq_file.exists():
+        if source["sha256"] != _sha256(faq_file):
+            _say(f"{faq_file} changed since it was imported. To import it:")
+            _say(f"  python -m indexer build {faq_file} --db {db}")
+
+
+@main.command()
+@click.argument("query")
+@_db
+@_encoder
+@click.option("-k", default=5, show_default=True, type=click.IntRange(1, 100), help="Entries.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def search(query: str, db: Path, encoder: Path, k: int, as_json: bool) -> None:
+    """Show the entries nearest to a question, and what would be decided.
+
+    \b
+    Example:
+      python -m indexer search "怎么退货" -k 3
+    """
+    searcher = Searcher.load(Store.open(db), Encoder.load(encoder))
+    result = searcher.search(query, k)
+    decision = decide(result, searcher.thresholds)
+    hits = [
+        {
+            "entry_id": hit.entry_id,
+            "question": hit.question,
+            "answer": searcher.entries[hit.entry_id].answer,
+            "category": searcher.entries[hit.entry_id].category,
+            "score": hit.cosine,
+        }
+        for hit in result.hits
+    ]
+    if as_json:
+        report = {
+            "query": query,
+            "decision": decision.kind,
+            "reason": decision.reason,
+            "hits": hits,
+            "revision": result.revision,
+        }
+        click.echo(json.dumps(report, ensure_ascii=False, indent=1))
+        return
+    click.echo(f"{decision.kind} ({decision.reason})")
+    for hit in hits:
+        click.echo(f"{hit['score']:.3f}  {hit['entry_id']}  {hit['question']}")
+
+
+@main.command()
+@click.argument("output", type=_PATH)
+@_db
+def export(output: Path, db: Path) -> None:
+    """Write all entries to a csv or xlsx file that imports again without loss.
+
+    \b
+    Example:
+      python -m indexer export faq-export.csv
+    """
+    count = write_table(output, Store.open(db).snapshot().entries.values())
+    _say(f"{output}: {count} entries")
+
+
+@main.command()
+@click.argument("queries", type=_PATH)
+@_db
+@_encoder
+@click.option("--split", type=click.Choice(["dev", "test", "all"]), default="all")
+@click.option("--json", "json_file", type=_PATH, help="Write measures and all cases here too.")
+def evaluate(queries: Path, db: Path, encoder: Path, split: str, json_file: Path | None) -> None:
+    """Measure retrieval and decisions on labelled queries.
+
+    \b
+    Example:
+      python -m indexer evaluate data/queries.csv --split test
+    """
+    labelled = evaluating.read_queries(queries, split)
+    searcher = Searcher.load(Store.open(db), Encoder.load(encoder))
+    if unknown := evaluating.unknown_entries(searcher, labelled):
+        _say(
+            f"{queries}: {len(unknown)} queries name an entry that is not in {db} or switched off "
+            f"(first: {unknown[0].entry_id!r}); they count as failures"
+        )
+    cases = evaluating.run_cases(searcher, labelled)
+    overall = evaluating.measure(cases)
+    for name, value in asdict(overall).items():
+        click.echo(f"{name:24}{value if isinstance(value, int) else format(value, '.4f')}")
+    click.echo(f"\n{'kind':16}queries  recall@1  decision accuracy")
+    for kind, part in evaluating.measure_by_kind(cases).items():
+        recall = format(part.recall_at_1, ".3f") if part.in_scope else "-"
+        click.echo(f"{kind:16}{part.queries:7}  {recall:>8}  {part.decision_accuracy:17.3f}")
+    if json_file:
+        report = evaluating.as_json(searcher, cases, queries.name, split)
+        json_file.write_text(report + "\n", encoding="utf-8")
+        _say(f"{json_file}: measures and {len(cases)} cases")
+
+
+@main.command()
+@_db
+@_encoder
+def check(db: Path, encoder: Path) -> None:
+    """Look for anything inconsistent; exit code 1 and a list if there is something.
+
+    \b
+    Example:
+      python -m indexer check
+    """
+    problems = find_problems(Store.open(db), Encoder.load(encoder))
+    for problem in problems[:_SHOWN]:
+        click.echo(problem)
+    if problems:
+        raise click.ClickException(f"{db}: {len(problems)} problems")
+    _say(f"{db}: consistent")
+
+
+def _report(plan: building.Plan, notes: tuple[str, ...]) -> None:
+    for note in (*notes, *plan.notes)[:_SHOWN]:
+        _say(f"note: {note}")
+    for row in plan.rejected[:_SHOWN]:
+        _say(f"skipped: line {row.line}: {row.reason}")
+    if (more := len(plan.rejected) - _SHOWN) > 0:
+        _say(f"… and {more} more skipped rows (--failed FILE writes them all)")
+    for entry in plan.disabled[:_SHOWN]:
+        _say(f"switched off, absent from the file: {entry.key} {entry.question}")
+    _say(
+        f"added {len(plan.added)}, updated {len(plan.updated)}, unchanged {len(plan.unchanged)}, "
+        f"switched off {len(plan.disabled)}, skipped {len(plan.rejected)}"
+    )
+
+
+def _tune(
+    store: Store, model: Encoder, queries: list[evaluating.LabelledQuery], source: Path
+) -> None:
+    searcher = Searcher.load(store, model)
+    thresholds = evaluating.tune_thresholds(searcher, queries, source.name)
+    store.save_settings(as_setting(thresholds, model.fingerprint))
+    _say(
+        f"thresholds: answer ≥ {thresholds.answer}, clarify ≥ {thresholds.clarify}, chosen on "
+        f"{thresholds.calibrated_on}"
+    )
+
+
+class _Progress:
+    """A progress bar on stderr that appears only if there is something to do."""
+
+    def __enter__(self) -> "_Progress":
+        self._bar = tqdm(total=0, unit=" questions", file=sys.stderr, disable=None)
+        return self
+
+    def __call__(self, done: int, total: int) -> None:
+        self._bar.total = total
+        self._bar.update(done - self._bar.n)
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.close()
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _say(message: str) -> None:
+    click.echo(message, err=True)
