@@ -1,0 +1,80 @@
+import pytest
+
+from indexer.decision import (
+    OPTIONS,
+    PRECISION_GOAL,
+    UNKNOWN_ENCODER,
+    Judged,
+    Thresholds,
+    as_setting,
+    decide,
+    thresholds_of,
+    tune,
+)
+from indexer.records import Hit, SearchResult
+
+
+def hits(*cosines, prefix="e"):
+    return tuple(Hit(f"{prefix}{i}", i, f"问题{i}", c) for i, c in enumerate(cosines))
+
+
+def result(*cosines):
+    return SearchResult("查询", hits(*cosines), 1)
+
+
+@pytest.mark.parametrize(
+    ("cosines", "kind", "shown", "reason"),
+    [
+        ((1.0, 0.5), "answer", 2, "exact"),
+        ((0.8, 0.5), "answer", 2, "score"),  # equal to the threshold counts
+        ((0.79, 0.6, 0.4), "clarify", 2, "between_thresholds"),  # only those above clarify
+        ((0.79,) * 9, "clarify", OPTIONS, "between_thresholds"),
+        ((0.59,), "reject", 0, "low_score"),
+        ((), "reject", 0, "no_hits"),
+    ],
+)
+def test_two_thresholds_make_three_decisions(cosines, kind, shown, reason):
+    decision = decide(result(*cosines), Thresholds(0.8, 0.6))
+    assert (decision.kind, len(decision.hits), decision.reason) == (kind, shown, reason)
+
+
+def test_0_and_1_are_thresholds_like_any_other():
+    assert decide(result(0.0), Thresholds(0.0, 0.0)).kind == "answer"
+    assert decide(result(0.999), Thresholds(1.0, 1.0)).kind == "reject"
+    assert decide(result(1.0), Thresholds(1.0, 1.0)).kind == "answer"
+
+
+@pytest.mark.parametrize(("answer", "clarify"), [(0.5, 0.6), (1.1, 0.5), (0.5, -0.1)])
+def test_senseless_thresholds_are_refused(answer, clarify):
+    with pytest.raises(ValueError):
+        Thresholds(answer, clarify)
+
+
+def test_tuned_thresholds_reach_the_goal_and_separate():
+    judged = [Judged("e0", hits(0.7 + i / 100)) for i in range(20)]  # right, 0.70 … 0.89
+    judged += [Judged("other", hits(0.6 + i / 100)) for i in range(10)]  # wrong, 0.60 … 0.69
+    judged += [Judged("", hits(0.2 + i / 100)) for i in range(20)]  # out of scope, 0.20 … 0.39
+    thresholds = tune(judged, "test")
+    answered = [j for j in judged if j.hits[0].cosine >= thresholds.answer]
+    right = sum(j.entry_id == j.hits[0].entry_id for j in answered)
+    assert right / len(answered) >= PRECISION_GOAL
+    assert 0.66 <= thresholds.answer <= 0.7  # as low as the goal allows
+    assert 0.39 < thresholds.clarify <= 0.7  # lets nothing from outside in
+
+
+def test_tuning_without_a_single_hit_is_refused():
+    with pytest.raises(ValueError):
+        tune([Judged("e0", ())], "test")
+
+
+def test_tuning_on_all_wrong_queries_still_gives_legal_thresholds():
+    thresholds = tune([Judged("x", hits(0.5)), Judged("y", hits(0.9))], "test")
+    assert 0 <= thresholds.clarify <= thresholds.answer <= 1
+
+
+def test_thresholds_of_another_encoder_are_not_used():
+    ours = Thresholds(0.9, 0.1, "queries.csv")
+    settings = as_setting(ours, "aaaa")
+    assert thresholds_of(settings, "aaaa") == ours
+    assert thresholds_of(settings, "bbbb") == UNKNOWN_ENCODER
+    assert thresholds_of({}, "bbbb").calibrated_on == ""
