@@ -39,9 +39,7 @@ def main(corpus: Path) -> None:
     result = {
         "what": "Spearman × 100 of cosines on the test split of each set",
         "encoder": encoder.fingerprint,
-        "trained_on": {
-            k: v for k, v in encoder.bundle.manifest.training.items() if k != "config"
-        },
+        "trained_on": {k: v for k, v in encoder.bundle.manifest.training.items() if k != "config"},
         "bundle_bytes": encoder.bundle.size,
         "model_bytes": (encoder.bundle.path / "model.onnx").stat().st_size,
         "dimension": encoder.dimension,

@@ -72,9 +72,7 @@ def character_tfidf(questions: Sequence[str]) -> Scores:
     return scores
 
 
-def as_search(
-    scores: Scores, questions: Sequence[Question]
-) -> Callable[[str, int], SearchResult]:
+def as_search(scores: Scores, questions: Sequence[Question]) -> Callable[[str, int], SearchResult]:
     """Rank entries by the best score of their questions."""
 
     def search(query: str, k: int) -> SearchResult:

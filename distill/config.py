@@ -45,6 +45,7 @@ class TrainConfig:
     vector_share: float = 0.5
     pair_share: float = 0.25
     noise_share: float = 0.25
+    buried_questions: float = 0.6  # share of questions whose noised copy stands in a story
     noised_inputs: float = 0.2  # share of teacher rows that the student reads with typos
     learning_rate: float = 2e-3
     warmup: float = 0.02  # share of all steps

@@ -6,7 +6,8 @@ sees the same batches.
 """
 
 import multiprocessing
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import random
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from distill.config import TrainConfig
 from distill.corpus import HeldOut, LabelledPair, read_pairs, read_sentences
 from distill.errors import TextError
 from distill.idf import WordIdf
-from distill.noise import corrupt
+from distill.noise import asks, bury, corrupt
 from distill.shards import read_shards
 from distill.text import normalise
 from distill.tokens import TokenBatch, tokenise
@@ -77,7 +78,7 @@ class PairData:
 
 @dataclass(frozen=True)
 class TrainingData:
-    """All that a run reads. ``copies``: texts and their noised copies, as pairs labelled 1."""
+    """All that a run reads. ``copies``: texts and the same as customers type, labelled 1."""
 
     vocabulary: int
     vectors: VectorData
@@ -118,19 +119,37 @@ def read_training_data(
         tokeniser.tokenizer.get_vocab_size(),
         VectorData(
             tokeniser.ragged(texts),
-            tokeniser.ragged(texts, noise_seed=config.seed),
+            tokeniser.ragged(texts, lambda text: corrupt(text, config.seed)),
             np.concatenate(vectors),
         ),
         tokeniser.pairs(labelled) if labelled else None,
         PairData(
             tokeniser.ragged(sentences),
-            tokeniser.ragged(sentences, noise_seed=config.seed + 1),
+            tokeniser.ragged(sentences, as_customers_type(sentences, config)),
             np.ones(len(sentences), np.float32),
         )
         if sentences
         else None,
         {name: tokeniser.pairs(rows) for name, rows in selecting.items()},
     )
+
+
+def as_customers_type(sentences: Sequence[str], config: TrainConfig) -> Callable[[str], str]:
+    """Return what makes the second of each pair of copies: a slip, a story around it, or both.
+
+    Stories are other sentences of ``sentences`` that ask nothing.
+    """
+    normal = (normalise(sentence) for sentence in sentences)
+    contexts = [text for text in normal if len(text) >= 6 and not asks(text)]
+
+    def disturb(text: str) -> str:
+        draw = random.Random(f"{config.seed + 1} {text}").random()
+        if contexts and asks(text) and draw < config.buried_questions:
+            text = bury(text, contexts, config.seed)
+            return corrupt(text, config.seed) if draw < config.buried_questions / 3 else text
+        return corrupt(text, config.seed + 1)
+
+    return disturb
 
 
 class Tokeniser:
@@ -151,10 +170,12 @@ class Tokeniser:
             np.array([pair.label for pair in pairs], dtype=np.float32),
         )
 
-    def ragged(self, texts: Sequence[str], *, noise_seed: int | None = None) -> Ragged:
-        """Tokenise texts; with ``noise_seed``, what ``corrupt`` makes of them."""
+    def ragged(
+        self, texts: Sequence[str], disturb: Callable[[str], str] = lambda text: text
+    ) -> Ragged:
+        """Tokenise what ``disturb`` makes of the normalised texts."""
         global _shared
-        _shared = (self, noise_seed)
+        _shared = (self, disturb)
         chunks = [texts[i : i + 4000] for i in range(0, len(texts), 4000)]
         if self.workers == 1 or len(chunks) == 1:
             parts = [part for chunk in chunks for part in _tokenise_chunk(chunk)]
@@ -188,19 +209,16 @@ def length_batches(lengths: np.ndarray, size: int, seed: int) -> Iterator[np.nda
         epoch += 1
 
 
-_shared: tuple[Tokeniser, int | None]
+_shared: tuple[Tokeniser, Callable[[str], str]]
 
 
 def _tokenise_chunk(texts: Sequence[str]) -> list[tuple[np.ndarray, np.ndarray]]:
-    tokeniser, noise_seed = _shared
+    tokeniser, disturb = _shared
     rows = []
     for text in texts:
-        if noise_seed is not None:
-            text = corrupt(normalise(text), noise_seed)
         try:
-            batch = tokenise(
-                tokeniser.tokenizer, [tokeniser.weighting.weigh(text)], tokeniser.max_tokens
-            )
+            weighted = tokeniser.weighting.weigh(disturb(normalise(text)))
+            batch = tokenise(tokeniser.tokenizer, [weighted], tokeniser.max_tokens)
             rows.append((batch.input_ids[0].astype(np.int32), batch.weights[0]))
         except TextError:
             rows.append((np.zeros(0, np.int32), np.zeros(0, np.float32)))

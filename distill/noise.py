@@ -1,15 +1,40 @@
-"""What do hurried people type? Typos, homophones, missing and swapped characters, for training.
+"""What do people really type? Typos and homophones; and the story before the question.
 
 In: a normalised sentence. Out: the same sentence as a customer might have typed it. The student
 learns to give both the same vector.
 """
 
 import random
+import re
+from collections.abc import Sequence
 from functools import cache
 
 from pypinyin import Style, pinyin
 
 from distill.text import speaks
+
+_ASKS = re.compile(
+    r"[?吗呢么]$|怎|如何|什么|哪|多少|多久|几|能不能|可不可以|可以|是否|为何|为啥|咋|谁|有没有"
+)
+_LONGEST_CONTEXT = 30
+
+
+def asks(text: str) -> bool:
+    """Say whether a normalised sentence looks like a question."""
+    return _ASKS.search(text) is not None
+
+
+def bury(text: str, contexts: Sequence[str], seed: int) -> str:
+    """Return ``text`` between statements, as in a message that tells its story first.
+
+    ``contexts`` are statements of other people. What is asked stays; where it stands, and what
+    stands around it, is drawn anew for each seed.
+    """
+    rng = random.Random(f"{seed} {text}")
+    parts = [rng.choice(contexts)[:_LONGEST_CONTEXT] for _ in range(rng.choice((1, 1, 2)))]
+    # Most people ask last.
+    parts.insert(len(parts) if rng.random() < 0.6 else rng.randrange(len(parts) + 1), text)
+    return rng.choice((",", ",", " ", "。")).join(parts)
 
 
 def corrupt(text: str, seed: int) -> str:

@@ -13,16 +13,9 @@ from distill.encoder import Encoder
 from distill.text import normalise
 from indexer.records import Entry, FaqRow
 from indexer.store import Publication, Snapshot, Store
+from indexer.table_import import FailedRow, ImportedTable
 
 Mode = Literal["replace", "append"]
-
-
-@dataclass(frozen=True)
-class RejectedRow:
-    """A row of the file that cannot be taken, and why."""
-
-    row: FaqRow
-    reason: str
 
 
 @dataclass(frozen=True)
@@ -33,8 +26,13 @@ class Plan:
     updated: tuple[Entry, ...]
     unchanged: tuple[Entry, ...]
     disabled: tuple[Entry, ...]  # enabled before, absent from the file, mode replace
-    rejected: tuple[RejectedRow, ...]
+    rejected: tuple[FailedRow, ...]  # found here; what the file itself failed at is in the table
     notes: tuple[str, ...]
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """Return the entries that the file holds."""
+        return self.added + self.updated + self.unchanged
 
     @property
     def changes(self) -> tuple[Entry, ...]:
@@ -50,13 +48,14 @@ class Published:
     encoded: int  # questions whose vector was computed now
 
 
-def plan_import(snapshot: Snapshot, rows: Sequence[FaqRow], mode: Mode) -> Plan:
-    """Compare a file's rows with what is stored.
+def plan_import(snapshot: Snapshot, table: ImportedTable, mode: Mode) -> Plan:
+    """Compare a file with what is stored.
 
     A row is the stored entry of the same key, else of the same standard question (normalised); so
     an entry keeps its key when its file has none. A question that another entry already has is
     refused (standard question) or left out (similar question), with a reason.
     """
+    rows = table.rows
     by_question = {normalise(e.question): e.key for e in snapshot.entries.values()}
     keys = _keys(rows, snapshot.entries, by_question)
     present = set(keys)
@@ -73,13 +72,13 @@ def plan_import(snapshot: Snapshot, rows: Sequence[FaqRow], mode: Mode) -> Plan:
     for row, key in zip(rows, keys, strict=True):
         other = owner.get(normalise(row.question))
         if not normalise(row.question):
-            rejected.append(RejectedRow(row, "标准问没有可见的文字"))
+            rejected += table.refuse(row.line, "标准问没有可见的文字")
             continue
         if key in taken:
-            rejected.append(RejectedRow(row, f"编号 {key} 已被本文件中更早的一行使用"))
+            rejected += table.refuse(row.line, f"编号 {key} 已被本文件中更早的一行使用")
             continue
         if other is not None and other != key:
-            rejected.append(RejectedRow(row, f"标准问与已有条目 {other} 的问题相同"))
+            rejected += table.refuse(row.line, f"标准问与已有条目 {other} 的问题相同")
             continue
         taken.add(key)
         variants = []
@@ -98,11 +97,14 @@ def plan_import(snapshot: Snapshot, rows: Sequence[FaqRow], mode: Mode) -> Plan:
         group.append(entry)
     disabled = []
     if mode == "replace":
-        # A refused row still names its entry: being unreadable is not being absent.
+        # A faulty row still names its entry: being faulty is not being absent.
+        named = {normalise(cell) for failed in table.failures for cell in failed.cells}
         disabled = [
             replace(entry, enabled=False)
             for entry in snapshot.entries.values()
-            if entry.enabled and entry.key not in present
+            if entry.enabled
+            and entry.key not in present
+            and named.isdisjoint((normalise(entry.key), normalise(entry.question)))
         ]
     return Plan(
         tuple(added), tuple(updated), tuple(unchanged), tuple(disabled), tuple(rejected),

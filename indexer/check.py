@@ -15,33 +15,31 @@ def find_problems(store: Store, encoder: Encoder) -> list[str]:
     """Return what is wrong, most basic first."""
     problems = [f"SQLite: {text}" for text in store.integrity_problems()]
     if problems:  # whatever else is read from such a file cannot be trusted
-        return [*problems, f"remedy: move {store.path} away and build it again"]
+        return [*problems, f"怎么办: 把 {store.path} 移走, 重新建库"]
     snapshot = store.snapshot()
     if snapshot.revision == 0:
-        return [f"{store.path}: holds no FAQ yet; remedy: python -m indexer build FAQ_FILE"]
-    refresh = (
-        f"remedy: python -m indexer refresh --db {store.path} --encoder {encoder.bundle.path}"
-    )
+        return [f"{store.path}: 里面还没有问答。先建库: python -m indexer build 问答表"]
+    refresh = f"怎么办: python -m indexer refresh --db {store.path} --encoder {encoder.bundle.path}"
     if snapshot.settings.get("encoder") != encoder.fingerprint:
         return [
-            f"vectors are of encoder {snapshot.settings.get('encoder')}, not of "
-            f"{encoder.fingerprint}; {refresh}"
+            f"向量属于编码器 {snapshot.settings.get('encoder')}, "
+            f"不是 {encoder.fingerprint}; {refresh}"
         ]
 
     standard = {q.entry_key: q.text for q in snapshot.questions if q.kind == "standard"}
     for entry in snapshot.entries.values():
         if standard.get(entry.key) != entry.question:
-            problems.append(f"entry {entry.key}: its standard question is not stored as a question")
+            problems.append(f"条目 {entry.key}: 标准问没有存为问题")
         if not entry.answer:
-            problems.append(f"entry {entry.key}: has no answer")
+            problems.append(f"条目 {entry.key}: 没有答案")
     owner: dict[str, str] = {}
     for question in snapshot.questions:
         if snapshot.entries[question.entry_key].enabled:
             other = owner.setdefault(normalise(question.text), question.entry_key)
             if other != question.entry_key:
                 problems.append(
-                    f"entries {other} and {question.entry_key} share the question "
-                    f"{question.text!r}; remedy: remove it from one of them and build again"
+                    f"条目 {other} 和 {question.entry_key} 有相同的问题「{question.text}」; "
+                    f"怎么办: 从其中一个删去, 再导入"
                 )
 
     stored = store.vectors(sorted(set(snapshot.vector_keys.values())))
@@ -49,12 +47,12 @@ def find_problems(store: Store, encoder: Encoder) -> list[str]:
         key = snapshot.vector_keys[question.id]
         vector = stored.get(key)
         if key != encoder.vector_key(encoder.weigh(question.text)):
-            fault = "is out of date"
+            fault = "已过时"
         elif vector is None or vector.shape != (encoder.dimension,):
-            fault = "is missing or of the wrong size"
+            fault = "缺失或长度不对"
         elif abs(float(np.linalg.norm(vector)) - 1) > 1e-3:
-            fault = "is not of unit length"
+            fault = "不是单位长度"
         else:
             continue
-        problems.append(f"question {question.id} {question.text!r}: its vector {fault}; {refresh}")
+        problems.append(f"问题 {question.id}「{question.text}」: 向量{fault}; {refresh}")
     return problems

@@ -101,37 +101,38 @@ def build(
     store = None if dry_run and not db.exists() else Store.create(db)
     snapshot = store.snapshot() if store else Snapshot(0, {}, {}, (), {})
     plan = building.plan_import(snapshot, table, mode)
-    _report(plan, table.notes)
-    if failed and plan.rejected:
+    faulty = sorted((*table.failures, *plan.rejected), key=lambda row: row.line)
+    _report(plan, table.notes, faulty)
+    if failed and faulty:
         write_failures(failed, table, plan.rejected)
-        _say(f"faulty rows: {failed} (correct them and import with --mode append)")
-    if strict and plan.rejected:
+        _say(f"有误的行已写入 {failed}: 改好后用 --mode append 再导入")
+    if strict and faulty:
         raise PublishError(
-            f"{faq_file}: {len(plan.rejected)} faulty rows and --strict: nothing was published. "
-            f"Correct them (--failed FILE lists them), or leave out --strict"
+            f"{faq_file}: 有 {len(faulty)} 行有误, 因为 --strict, 什么也没有发布。"
+            f"怎么办: 改好这些行 (--failed 文件 可导出), 或去掉 --strict"
         )
     if dry_run:
-        _say("dry run: nothing was written")
+        _say("试运行: 什么也没有写入")
         return
     if not plan.entries:
         raise PublishError(
-            f"{faq_file}: not one usable row, so nothing was published. Correct the rows listed "
-            f"above; python -m indexer build --help names the options"
+            f"{faq_file}: 没有一行可用, 什么也没有发布。"
+            f"怎么办: 改好上面列出的行, 再运行 python -m indexer build {faq_file}"
         )
     source = {"source": {"name": faq_file.name, "sha256": _sha256(faq_file)}}
     stale = snapshot.settings.get("encoder") != model.fingerprint
     if plan.changes or stale:
         with _Progress() as progress:
             done = building.publish(store, snapshot, model, plan.changes, source, progress)
-        _say(f"{db}: revision {done.revision} published, {done.encoded} questions encoded")
+        _say(f"{db}: 已发布第 {done.revision} 版, 编码了 {done.encoded} 个问题")
     else:
         store.save_settings(source)
-        _say(f"{db}: nothing changed, revision {snapshot.revision} stays")
+        _say(f"{db}: 没有变化, 仍是第 {snapshot.revision} 版")
     if tuning:
         _tune(store, model, tuning, queries)
     elif not Searcher.load(store, model).thresholds.calibrated_on:
-        _say("thresholds: defaults, not calibrated on your queries (--queries FILE does that)")
-    _say(f"next: python app.py --db {db}")
+        _say("阈值: 默认值, 未在您的提问上校准 (--queries 文件 可校准)")
+    _say(f"下一步: python app.py --db {db}")
 
 
 @main.command()
@@ -147,7 +148,7 @@ def refresh(db: Path, encoder: Path) -> None:
     store, model = Store.open(db), Encoder.load(encoder)
     with _Progress() as progress:
         done = building.refresh(store, model, progress)
-    _say(f"{db}: revision {done.revision} published, {done.encoded} questions encoded")
+    _say(f"{db}: 已发布第 {done.revision} 版, 编码了 {done.encoded} 个问题")
 
 
 @main.command()
@@ -172,13 +173,13 @@ def prepare(ctx: click.Context, faq_file: Path, db: Path, encoder: Path) -> None
         ctx.invoke(build, faq_file=faq_file, db=db, encoder=encoder, mode="replace")
         return
     if store.setting("encoder") != Encoder.load(encoder).fingerprint:
-        _say("the encoder changed: computing the vectors anew")
+        _say("编码器变了: 正在重算向量")
         ctx.invoke(refresh, db=db, encoder=encoder)
     source = store.setting("source", {})
-    if source.get("name") == faq_file.name and faq_file.exists():
-        if source["sha256"] != _sha256(faq_file):
-            _say(f"{faq_file} changed since it was imported. To import it:")
-            _say(f"  python -m indexer build {faq_file} --db {db}")
+    changed = faq_file.exists() and source.get("sha256") != _sha256(faq_file)
+    if changed and source.get("name") == faq_file.name:
+        _say(f"{faq_file} 在导入之后改过, 没有自动导入。要导入请运行:")
+        _say(f"  python -m indexer build {faq_file} --db {db}")
 
 
 @main.command()
@@ -233,7 +234,7 @@ def export(output: Path, db: Path) -> None:
       python -m indexer export faq-export.csv
     """
     count = write_table(output, Store.open(db).snapshot().entries.values())
-    _say(f"{output}: {count} entries")
+    _say(f"{output}: {count} 个条目")
 
 
 @main.command()
@@ -253,8 +254,8 @@ def evaluate(queries: Path, db: Path, encoder: Path, split: str, json_file: Path
     searcher = Searcher.load(Store.open(db), Encoder.load(encoder))
     if unknown := evaluating.unknown_entries(searcher, labelled):
         _say(
-            f"{queries}: {len(unknown)} queries name an entry that is not in {db} or switched off "
-            f"(first: {unknown[0].entry_id!r}); they count as failures"
+            f"{queries}: {len(unknown)} 条提问的条目不在 {db} 里或已停用 "
+            f"(第一个: {unknown[0].entry_id!r}), 都算作失败"
         )
     cases = evaluating.run_cases(searcher, labelled)
     overall = evaluating.measure(cases)
@@ -267,7 +268,7 @@ def evaluate(queries: Path, db: Path, encoder: Path, split: str, json_file: Path
     if json_file:
         report = evaluating.as_json(searcher, cases, queries.name, split)
         json_file.write_text(report + "\n", encoding="utf-8")
-        _say(f"{json_file}: measures and {len(cases)} cases")
+        _say(f"{json_file}: 指标和 {len(cases)} 条明细")
 
 
 @main.command()
@@ -284,22 +285,22 @@ def check(db: Path, encoder: Path) -> None:
     for problem in problems[:_SHOWN]:
         click.echo(problem)
     if problems:
-        raise click.ClickException(f"{db}: {len(problems)} problems")
-    _say(f"{db}: consistent")
+        raise click.ClickException(f"{db}: {len(problems)} 个问题")
+    _say(f"{db}: 一致")
 
 
-def _report(plan: building.Plan, notes: tuple[str, ...]) -> None:
+def _report(plan: building.Plan, notes: tuple[str, ...], faulty: list[FailedRow]) -> None:
     for note in (*notes, *plan.notes)[:_SHOWN]:
-        _say(f"note: {note}")
-    for row in plan.rejected[:_SHOWN]:
-        _say(f"skipped: line {row.line}: {row.reason}")
-    if (more := len(plan.rejected) - _SHOWN) > 0:
-        _say(f"… and {more} more skipped rows (--failed FILE writes them all)")
+        _say(f"说明: {note}")
+    for row in faulty[:_SHOWN]:
+        _say(f"未导入: 第 {row.line} 行: {row.reason}")
+    if (more := len(faulty) - _SHOWN) > 0:
+        _say(f"… 还有 {more} 行未导入 (--failed 文件 可全部导出)")
     for entry in plan.disabled[:_SHOWN]:
-        _say(f"switched off, absent from the file: {entry.key} {entry.question}")
+        _say(f"文件里没有, 已停用: {entry.key} {entry.question}")
     _say(
-        f"added {len(plan.added)}, updated {len(plan.updated)}, unchanged {len(plan.unchanged)}, "
-        f"switched off {len(plan.disabled)}, skipped {len(plan.rejected)}"
+        f"新增 {len(plan.added)}, 更新 {len(plan.updated)}, 不变 {len(plan.unchanged)}, "
+        f"停用 {len(plan.disabled)}, 未导入 {len(faulty)} 行"
     )
 
 
@@ -310,8 +311,8 @@ def _tune(
     thresholds = evaluating.tune_thresholds(searcher, queries, source.name)
     store.save_settings(as_setting(thresholds, model.fingerprint))
     _say(
-        f"thresholds: answer ≥ {thresholds.answer}, clarify ≥ {thresholds.clarify}, chosen on "
-        f"{thresholds.calibrated_on}"
+        f"阈值: 直接回答 ≥ {thresholds.answer}, 反问 ≥ {thresholds.clarify}, "
+        f"选自 {thresholds.calibrated_on}"
     )
 
 

@@ -37,21 +37,20 @@ class Searcher:
         snapshot = store.snapshot()
         if snapshot.revision == 0:
             raise StoreError(
-                f"{store.path}: holds no FAQ yet. Build it: "
-                f"python -m indexer build FAQ_FILE --db {store.path}"
+                f"{store.path}: 里面还没有问答。先建库: "
+                f"python -m indexer build 问答表 --db {store.path}"
             )
         if snapshot.settings.get("encoder") != encoder.fingerprint:
             raise StoreError(
-                f"{store.path}: its vectors were made with encoder "
-                f"{snapshot.settings.get('encoder')}, {encoder.bundle.path} is "
-                f"{encoder.fingerprint}. Compute them anew: python -m indexer refresh "
+                f"{store.path}: 向量是用编码器 {snapshot.settings.get('encoder')} 算的, "
+                f"{encoder.bundle.path} 是 {encoder.fingerprint}。重算: python -m indexer refresh "
                 f"--db {store.path} --encoder {encoder.bundle.path}"
             )
         keys = sorted(set(snapshot.vector_keys.values()))
         vectors = store.vectors(keys)
         if len(vectors) < len(keys):
             raise StoreError(
-                f"{store.path}: {len(keys) - len(vectors)} vectors are missing. Compute them anew: "
+                f"{store.path}: 缺 {len(keys) - len(vectors)} 个向量。重算: "
                 f"python -m indexer refresh --db {store.path} --encoder {encoder.bundle.path}"
             )
         return cls.of(snapshot, vectors, encoder)

@@ -63,7 +63,7 @@ class Store:
         """Open an existing database; raises StoreError if it is missing, foreign or damaged."""
         if not path.exists():
             raise StoreError(
-                f"{path}: no database here. Build it: python -m indexer build FAQ_FILE --db {path}"
+                f"{path}: 没有这个数据库。先建库: python -m indexer build 问答表 --db {path}"
             )
         return cls._checked(path)
 
@@ -71,9 +71,7 @@ class Store:
     def create(cls, path: Path) -> "Store":
         """Open a database, making an empty one if there is none."""
         if not path.parent.is_dir():
-            raise StoreError(
-                f"{path}: its directory does not exist. Make it: mkdir -p {path.parent}"
-            )
+            raise StoreError(f"{path}: 所在目录不存在。先建目录: mkdir -p {path.parent}")
         return cls._checked(path)
 
     @classmethod
@@ -168,8 +166,8 @@ class Store:
             revision = self.revision()
             if revision != change.base_revision:
                 raise PublishError(
-                    f"{self.path}: revision {revision} was published meanwhile (this change was "
-                    f"made from {change.base_revision}). Nothing was changed; run the command again"
+                    f"{self.path}: 期间已发布了第 {revision} 版 (本次改动基于第 "
+                    f"{change.base_revision} 版), 什么也没有改。怎么办: 再运行一次同一命令"
                 )
             db.table("vectors").insert_all(
                 (
@@ -323,14 +321,13 @@ class Store:
         with self.path.open("rb") as file:
             magic = file.read(len(_SQLITE_MAGIC))
         if magic != _SQLITE_MAGIC:
-            raise StoreError(f"{self.path}: not a SQLite database. Give another path: --db FILE")
+            raise StoreError(f"{self.path}: 不是 SQLite 数据库。换一个路径: --db 文件")
         found = self._db.execute("pragma application_id").fetchone()[0]
         # Ours, killed while being created, may still be an empty file without the mark.
         tables = self._db.execute("select count(*) from sqlite_master").fetchone()[0]
         if found != APPLICATION_ID and tables:
             raise StoreError(
-                f"{self.path}: a SQLite database, but not of this program; it was left as it is. "
-                f"Give another path: --db FILE"
+                f"{self.path}: 是别的程序的 SQLite 数据库, 没有动它。换一个路径: --db 文件"
             )
 
     @contextmanager
@@ -338,16 +335,14 @@ class Store:
         """Turn SQLite's errors into ours, with the remedy."""
         try:
             yield
-        except sqlite3.OperationalError as error:
+        except (sqlite3.OperationalError, OSError) as error:
             if "locked" in str(error):
-                remedy = "another process is writing to it; try again when that has finished"
+                remedy = "另一个进程正在写入, 等它结束后再试"
             else:
-                remedy = (
-                    "check that the file and its directory may be written, and the disk's space"
-                )
+                remedy = "检查文件和目录是否可写、磁盘是否已满"
             raise StoreError(f"{self.path}: {error}; {remedy}") from error
         except sqlite3.DatabaseError as error:
             raise StoreError(
-                f"{self.path}: damaged ({error}). Move it away and build again: "
-                f"python -m indexer build FAQ_FILE --db {self.path}"
+                f"{self.path}: 已损坏 ({error})。把它移走后重新建库: "
+                f"python -m indexer build 问答表 --db {self.path}"
             ) from error

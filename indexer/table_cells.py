@@ -36,14 +36,24 @@ _SEPARATORS: dict[str, tuple[re.Pattern[str], ...]] = {
 # Azure's SuggestedQuestions and Prompts, FastGPT's indexes: where an object keeps its words.
 _JSON_WORDS = ("question", "displayText", "text", "clusterHead", "alternateQuestionList")
 
-_YES = frozenset("1 true t yes y 是 有 √ ✓ ✔".split())
-_NO = frozenset("0 false f no n 否 无 × x ✗".split())
-_ON = frozenset("启用 已启用 启用中 开启 已开启 开 正常 有效 生效 已生效 生效中 上线 已上线 "
-                "发布 已发布 on enabled enable active".split())  # fmt: skip
-_OFF = frozenset("停用 已停用 禁用 已禁用 未启用 关闭 已关闭 关 失效 已失效 无效 未生效 下线 "
-                 "已下线 未发布 草稿 off disabled disable inactive".split())  # fmt: skip
+# Yes or no answers the column's question; on or off says the same in every column.
+_YES = ("1", "true", "t", "yes", "y", "是", "√", "✓", "✔")
+_NO = ("0", "false", "f", "no", "n", "否", "×", "x", "✗")
+_ON = (
+    *("启用", "已启用", "启用中", "开启", "已开启", "开", "正常", "有效", "生效", "已生效"),
+    *("生效中", "上线", "已上线", "发布", "已发布", "on", "enabled", "enable", "active"),
+)
+_OFF = (
+    *("停用", "已停用", "禁用", "已禁用", "未启用", "关闭", "已关闭", "关", "失效", "已失效"),
+    *("无效", "未生效", "下线", "已下线", "未发布", "草稿"),
+    *("off", "disabled", "disable", "inactive"),
+)
 _NO_DATE = frozenset(("", "-", "/", "无", "永久", "长期", "不限", "永久有效", "长期有效"))
 _DATE = re.compile(r"(\d{4})(?:[-/.年](\d{1,2})[-/.月](\d{1,2})日?(?:[ T].*)?|(\d\d)(\d\d))")
+
+
+class CellError(ValueError):
+    """This cell, and so its row, cannot be taken; the message says why, for the person."""
 
 
 def clean_line(text: str) -> str:
@@ -86,7 +96,7 @@ def join_list(items: Sequence[str], separators: Separators = "questions") -> str
 
 
 def read_switch(text: str, *, inverse: bool = False) -> bool | None:
-    """Read 是/否 and 启用/停用; None for an empty cell, ValueError for anything else.
+    """Read 是/否 and 启用/停用; None for an empty cell, CellError for anything else.
 
     ``inverse``: the column asks 是否停用. That turns 是 round, but 停用 still means what it says.
     """
@@ -97,11 +107,11 @@ def read_switch(text: str, *, inverse: bool = False) -> bool | None:
         return (word in _YES) != inverse
     if word in _ON or word in _OFF:
         return word in _ON
-    raise ValueError(f"看不懂是否启用: 「{word[:20]}」(可写 是/否、启用/停用、TRUE/FALSE)")
+    raise CellError(f"看不懂是否启用: 「{word[:20]}」(可写 是/否、启用/停用、TRUE/FALSE)")
 
 
 def read_date(text: str) -> str:
-    """Read a day as ``2026-01-31``; "" for an empty cell or 长期, ValueError for anything else."""
+    """Read a day as ``2026-01-31``; "" for an empty cell or 长期, CellError for anything else."""
     word = clean_line(text)
     if word in _NO_DATE:
         return ""
@@ -111,7 +121,7 @@ def read_date(text: str) -> str:
             return date(int(year), int(month), int(day)).isoformat()
         except ValueError:
             pass  # 2026-02-30
-    raise ValueError(f"看不懂日期: 「{word[:20]}」(写成 2026-01-31)")
+    raise CellError(f"看不懂日期: 「{word[:20]}」(写成 2026-01-31)")
 
 
 def guard(text: str) -> str:

@@ -47,6 +47,11 @@ _FIELD_OF = {
     for field, aliases in _ALIASES.items()
     for rank, alias in enumerate(aliases.split())
 }
+# MaxKB: 问题 holds one question a line; the title is used where 问题 is empty.
+_MAXKB = {
+    "分段内容": "answer", "sectioncontent": "answer", "分段标题": "heading",
+    "sectiontitle": "heading", "问题": "questions", "question": "questions",
+}  # fmt: skip
 # One question a column: QnABot question1…n, FastGPT indexes and index1…n.
 _NUMBERED_QUESTION = re.compile(r"question\d+")
 _INDEX = re.compile(r"index(?:es|\d+)")
@@ -158,12 +163,13 @@ def find_header(rows: Sequence[Sequence[str]]) -> int | None:
 
 def recognised(cells: Sequence[str], *, chinese_only: bool = False) -> int:
     """Count the cells that are known header names; only Chinese ones prove an encoding."""
-    names = map(_bare, cells)
+    names = [name for name in map(_bare, cells) if not (chinese_only and name.isascii())]
     return sum(
-        name in _FIELD_OF and not (chinese_only and name.isascii())
-        or not chinese_only and bool(_NUMBERED_QUESTION.fullmatch(name) or _INDEX.fullmatch(name))
+        name in _FIELD_OF
+        or name in _MAXKB
+        or bool(_NUMBERED_QUESTION.fullmatch(name) or _INDEX.fullmatch(name))
         for name in names
-    )  # fmt: skip
+    )
 
 
 def _bare(name: str) -> str:
@@ -174,12 +180,8 @@ def _bare(name: str) -> str:
 
 
 def _field(name: str, column: int, bare: Sequence[str]) -> str:
-    if "分段内容" in bare or "sectioncontent" in bare:
-        # MaxKB: 问题 holds one question a line; its title is used where 问题 is empty.
-        maxkb = {"分段内容": "answer", "sectioncontent": "answer", "分段标题": "heading",
-                 "sectiontitle": "heading", "问题": "questions", "question": "questions"}  # fmt: skip
-        if name in maxkb:
-            return maxkb[name]
+    if name in _MAXKB and ("分段内容" in bare or "sectioncontent" in bare):
+        return _MAXKB[name]
     if name in ("标签", "tag") and not {"机器人回答", "botanswers"}.isdisjoint(bare):
         # WeKnora calls the category 标签, unless it has one.
         return "tags" if "分类" in bare else "category"

@@ -29,8 +29,9 @@ _TAG = re.compile(rb"<(?:\w+:)?(row|f|mergeCell)\b([^>]*)>")
 _ROW_NUMBER = re.compile(rb'\sr="(\d+)"')
 _HIDDEN = re.compile(rb'\shidden="(?:1|true)"')
 _REFERENCE = re.compile(rb'\sref="([A-Z]+\d+:[A-Z]+\d+)"')
-# OOXML writes control characters as _x000B_, and a literal _x000B_ as _x005F_x000B_.
-_ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")
+# OOXML writes control characters as _x000B_, and a literal _x000B_ as _x005F_x000B_. What cannot
+# be text (NUL, half a surrogate pair) stays escaped.
+_ESCAPED = re.compile(r"_x((?!0000|[dD][89a-fA-F])[0-9A-Fa-f]{4})_")
 
 
 @dataclass(frozen=True)
@@ -116,8 +117,9 @@ class _Layout:
             rest = b""
             while chunk := stream.read(_CHUNK):
                 text = rest + chunk
-                # A tag cut in two waits for its other half.
+                # A tag cut in two waits for its other half; one of a megabyte is no tag of ours.
                 rest = text[text.rfind(b"<") :] if text.rfind(b"<") > text.rfind(b">") else b""
+                rest = rest if len(rest) < _CHUNK else b""
                 for match in _TAG.finditer(text):
                     layout._note_tag(match[1], match[2])
         return layout

@@ -88,7 +88,8 @@ def test_only_the_training_half_imports_training_libraries(place):
 def test_no_modules_import_one_another_in_a_ring():
     names = {place.removesuffix(".py").replace("/", "."): place for place in SOURCES}
     graph = {
-        name: imports(SOURCES[place], toplevel_only=True) & set(names) for name, place in names.items()
+        name: imports(SOURCES[place], toplevel_only=True) & set(names)
+        for name, place in names.items()
     }
     assert cycle(graph) == []
 
@@ -98,7 +99,9 @@ def test_sql_is_written_in_the_store_only():
         if place not in SQL_MODULES:
             strings = [n.value for n in ast.walk(ast.parse(source)) if isinstance(n, ast.Constant)]
             for text in filter(lambda s: isinstance(s, str), strings):
-                assert not text.lstrip().lower().startswith(("select ", "insert ", "update ")), place
+                assert not text.lstrip().lower().startswith(("select ", "insert ", "update ")), (
+                    place
+                )
 
 
 def test_the_checks_see_what_they_look_for():

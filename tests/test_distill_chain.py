@@ -1,5 +1,6 @@
 """The whole method on a tiny random BERT: idf → vocabulary → teach → train → export → encode."""
 
+import itertools
 import json
 import os
 
@@ -61,7 +62,7 @@ def run(bert, tmp_path_factory):
     """Everything that the commands leave behind."""
     path = tmp_path_factory.mktemp("run")
     (path / "corpus.txt").write_text("\n".join(SENTENCES), encoding="utf-8")
-    pairs = "".join(f"{a}\t{a}？\t1\n{a}\t{b}\t0\n" for a, b in zip(SENTENCES, SENTENCES[5:]))
+    pairs = "".join(f"{a}\t{a}？\t1\n{a}\t{b}\t0\n" for a, b in itertools.pairwise(SENTENCES))
     (path / "pairs").mkdir()
     (path / "pairs" / "train.tsv").write_text(pairs, encoding="utf-8")
     config = TrainConfig(
@@ -118,9 +119,7 @@ def test_the_student_can_reproduce_its_teacher(run, tmp_path):
         noised_inputs=0.0,
         dropout=0.0,
     )
-    data = read_training_data(
-        config, shards=run / "shards", idf=run / "idf", tokenizer=run / "tok"
-    )
+    data = read_training_data(config, shards=run / "shards", idf=run / "idf", tokenizer=run / "tok")
     student = train(config, data, tmp_path)
     shard = next(read_shards(run / "shards"))
     rows = np.arange(32)
@@ -132,9 +131,7 @@ def test_the_student_can_reproduce_its_teacher(run, tmp_path):
 
 def test_a_resumed_run_ends_where_an_unbroken_one_does(run, tmp_path):
     config = TrainConfig.load(run / "config.json")
-    data = read_training_data(
-        config, shards=run / "shards", idf=run / "idf", tokenizer=run / "tok"
-    )
+    data = read_training_data(config, shards=run / "shards", idf=run / "idf", tokenizer=run / "tok")
     whole = train(config, data, tmp_path / "whole")
 
     def die(row):
@@ -150,9 +147,7 @@ def test_a_resumed_run_ends_where_an_unbroken_one_does(run, tmp_path):
 
 def test_a_checkpoint_of_another_config_is_refused(run):
     config = TrainConfig(student=StudentConfig(embedding=32, hidden=32, dimension=32), steps=61)
-    data = read_training_data(
-        config, shards=run / "shards", idf=run / "idf", tokenizer=run / "tok"
-    )
+    data = read_training_data(config, shards=run / "shards", idf=run / "idf", tokenizer=run / "tok")
     with pytest.raises(TrainingError, match="another config"):
         train(config, data, run / "run")
 
@@ -215,7 +210,9 @@ def test_padding_does_not_reach_a_students_vector():
     weights = torch.tensor([[0.2, 0.3, 0.5]])
     pad = torch.zeros(1, 4)
     padded = student(
-        torch.cat([ids, pad.long()], 1), torch.cat([mask, pad.long()], 1), torch.cat([weights, pad], 1)
+        torch.cat([ids, pad.long()], 1),
+        torch.cat([mask, pad.long()], 1),
+        torch.cat([weights, pad], 1),
     )
     assert torch.allclose(student(ids, mask, weights), padded, atol=1e-7)
 
@@ -241,7 +238,9 @@ def test_losses_are_least_where_they_should_be():
     assert vector_loss(unit, unit, LossConfig()) < vector_loss(other, unit, LossConfig())
     labels = torch.tensor([1.0, 1.0, 1.0, 0.0, 0.0, 0.0])
     good = torch.cat([unit[:3], -unit[3:]])
-    assert pair_loss(unit, good, labels, LossConfig()) < pair_loss(unit, -good, labels, LossConfig())
+    assert pair_loss(unit, good, labels, LossConfig()) < pair_loss(
+        unit, -good, labels, LossConfig()
+    )
 
 
 def test_the_learning_rate_warms_up_and_decays():
@@ -282,9 +281,7 @@ def test_training_needs_something_to_train_on(run, tmp_path):
     config = TrainConfig(
         student=StudentConfig(embedding=8, hidden=8, dimension=32), vector_share=0.0
     )
-    data = read_training_data(
-        config, shards=run / "shards", idf=run / "idf", tokenizer=run / "tok"
-    )
+    data = read_training_data(config, shards=run / "shards", idf=run / "idf", tokenizer=run / "tok")
     assert isinstance(data, TrainingData)
     with pytest.raises(TrainingError, match="nothing to train on"):
         train(config, data, tmp_path)

@@ -23,8 +23,10 @@ ENTRY = Entry(
 )
 
 
-def publication(base, *entries, others=()):
-    keys = {(e.key, t): f"{e.key}/{t}" for e in (*entries, *others) for t in (e.question, *e.variants)}
+def publication(base, *entries):
+    keys = {
+        (e.key, t): f"{e.key}/{t}" for e in (*entries, *others) for t in (e.question, *e.variants)
+    }
     vectors = {key: np.full(4, 0.5, np.float32) for key in keys.values()}
     return Publication(base, entries, keys, vectors, {"encoder": "abc"})
 
@@ -68,7 +70,7 @@ def test_vectors_that_nothing_uses_are_dropped(store):
 
 def test_a_change_made_from_an_old_revision_is_refused_whole(store):
     store.publish(publication(0, ENTRY))
-    with pytest.raises(PublishError, match="revision 1 was published meanwhile"):
+    with pytest.raises(PublishError, match="期间已发布了第 1 版"):
         store.publish(publication(0, replace(ENTRY, answer="另一个")))
     assert store.snapshot().entries["退-1"] == ENTRY
 
@@ -124,7 +126,7 @@ def test_a_foreign_database_is_left_as_it_is(tmp_path):
     with sqlite3.connect(path) as db:
         db.execute("create table photos (id integer)")
     before = path.read_bytes()
-    with pytest.raises(StoreError, match="not of this program"):
+    with pytest.raises(StoreError, match="别的程序"):
         Store.create(path)
     assert path.read_bytes() == before
 
@@ -147,7 +149,7 @@ def test_a_locked_database_says_who_to_wait_for(store, monkeypatch):
     other = sqlite3.connect(store.path)
     other.execute("begin immediate")
     store._db.conn.execute("pragma busy_timeout = 50")
-    with pytest.raises(StoreError, match="another process is writing"):
+    with pytest.raises(StoreError, match="另一个进程正在写入"):
         store.save_settings({"x": 1})
     other.rollback()
     store.save_settings({"x": 0.0})

@@ -1,0 +1,1 @@
+"""What people touch: the chat page and the HTTP API over one ``Service``."""

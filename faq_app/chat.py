@@ -1,0 +1,361 @@
+"""What does the customer see? The chat page: welcome, answers, 您是不是想问, refusals, feedback.
+
+In: a ``Service``. Out: Gradio Blocks. The transcript of a session is a tuple of ``Turn`` in that
+session's state, rendered to HTML here; whatever people typed is escaped, never markup.
+"""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from html import escape
+from typing import get_args
+
+import gradio as gr
+from markdown_it import MarkdownIt
+
+from faq_app.service import MAX_QUERY_LENGTH, Reply, Service, Verdict
+
+TITLE = "智能客服"
+SUBTITLE = "常见问题助手"
+FONT = ("system-ui", "PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC", "sans-serif")
+
+Turns = tuple["Turn", ...]
+
+_log = logging.getLogger(__name__)
+# html=False: tags in an answer are shown as text, and javascript: links are refused.
+_markdown = MarkdownIt("js-default", {"html": False, "breaks": True})
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One question and what came of it. ``said`` is as typed; ``verdict`` "" until one is given."""
+
+    said: str
+    reply: Reply
+    verdict: str = ""
+
+
+def build_chat(service: Service) -> gr.Blocks:
+    """Return the page; Gradio keeps one state per visitor, and nothing is shared but the service."""
+
+    def ask(said: str, turns: Turns) -> tuple[Turns, str, str]:
+        if not said.strip():
+            return turns, gr.skip(), gr.skip()
+        turns = (*turns, _ask(service, said))
+        return turns, _page(service, turns), ""
+
+    def click_ask(turns: Turns, event: gr.EventData) -> tuple[Turns, str]:
+        turns = (*turns, _ask(service, event.text))
+        return turns, _page(service, turns)
+
+    def click_choose(turns: Turns, event: gr.EventData) -> tuple[Turns, str]:
+        turns = _choose(service, turns, event.trace, event.entry)
+        return turns, _page(service, turns)
+
+    def click_rate(turns: Turns, event: gr.EventData) -> tuple[Turns, str]:
+        turns = _rate(service, turns, event.trace, event.verdict)
+        return turns, _page(service, turns)
+
+    # private: not offered as an API; programs have /api/ask.
+    quiet = {"show_progress": "hidden", "api_visibility": "private"}
+    with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True) as page:
+        turns = gr.State(())
+        log = gr.HTML(
+            lambda: _page(service, ()),
+            elem_id="chat",
+            apply_default_css=False,
+            js_on_load=JS,
+        )
+        with gr.Column(elem_id="composer"):
+            box = gr.Textbox(
+                placeholder="请输入您的问题…",
+                show_label=False,
+                label="您的问题",
+                container=False,
+                max_lines=4,
+                submit_btn="发送",
+                elem_id="box",
+            )
+            gr.HTML("<p>答案均为常见问题库原文，非 AI 生成</p>", apply_default_css=False)
+        box.submit(
+            ask,
+            [box, turns],
+            [turns, log, box],
+            js="(said, turns) => { window.faqPending(said); return [said, turns]; }",
+            **quiet,
+        )
+        log.ask(click_ask, turns, [turns, log], **quiet)
+        log.choose(click_choose, turns, [turns, log], **quiet)
+        log.rate(click_rate, turns, [turns, log], **quiet)
+    return page
+
+
+def theme() -> gr.Theme:
+    """Return Gradio's plain theme with fonts of the customer's own system: nothing is fetched."""
+    return gr.themes.Base(font=FONT, font_mono=("ui-monospace", "monospace"))
+
+
+def _ask(service: Service, said: str) -> Turn:
+    try:
+        reply = service.ask(said)
+    except Exception:
+        # A customer gets a sentence, not a traceback; whoever runs the server gets the traceback.
+        _log.exception("a question could not be answered")
+        reply = Reply("", "", "reject", "error", service.revision)
+    if len(said) > MAX_QUERY_LENGTH:
+        said = said[:MAX_QUERY_LENGTH] + "…"
+    # The session keeps what is on screen, no more.
+    return Turn(said, replace(reply, query="", hits=()))
+
+
+def _choose(service: Service, turns: Turns, trace_id: str, entry_id: str) -> Turns:
+    if not _has(turns, trace_id):
+        return turns
+    try:
+        reply = service.choose(trace_id, entry_id)
+    except KeyError:
+        gr.Warning("这个问题刚刚下架了，请重新提问", title="提示")
+        return turns
+    return (*turns, Turn(reply.question, reply))
+
+
+def _rate(service: Service, turns: Turns, trace_id: str, verdict: str) -> Turns:
+    if verdict not in get_args(Verdict) or not _has(turns, trace_id):
+        return turns
+    service.feedback(trace_id, verdict)
+    return tuple(
+        replace(turn, verdict=verdict) if turn.reply.trace_id == trace_id else turn
+        for turn in turns
+    )
+
+
+def _has(turns: Turns, trace_id: str) -> bool:
+    """Say whether a click belongs to this session; it does not once the server was restarted."""
+    if any(turn.reply.trace_id == trace_id for turn in turns):
+        return True
+    gr.Warning("会话已过期，请刷新页面后重新提问", title="提示")
+    return False
+
+
+def _page(service: Service, turns: Turns) -> str:
+    """Return the transcript. No white space between turns: the script counts on their places."""
+    chips = _chips(service.frequent_questions(6))
+    parts = [_WELCOME.format(title=TITLE, subtitle=SUBTITLE, chips=chips)]
+    for turn in turns:
+        said = f'<div class="said">{escape(turn.said)}</div>'
+        body = {"answer": _answer, "clarify": _clarify}.get(turn.reply.decision)
+        card = body(turn) if body else _refusal(turn, service)
+        parts.append(f'<article class="turn">{said}<div class="card">{card}</div></article>')
+    return f'<main class="log" role="log" aria-live="polite">{"".join(parts)}</main>'
+
+
+def _answer(turn: Turn) -> str:
+    reply = turn.reply
+    category = f"<span>{escape(reply.category)}</span>" if reply.category else ""
+    source = f'<div class="source">匹配问题：{escape(reply.question)}{category}</div>'
+    rate = (
+        '<span class="ask-rate">这个回答有帮助吗？</span>'
+        + _button("rate", "有用", turn, verdict="useful", pressed=turn.verdict == "useful")
+        + _button("rate", "没用", turn, verdict="useless", pressed=turn.verdict == "useless")
+    )
+    thanks = {
+        "useful": "已记录，谢谢",
+        "useless": "已记录，谢谢。可以换个说法再问一次",
+    }.get(turn.verdict, "")
+    return (
+        f'<div class="answer">{_markdown.render(reply.answer)}</div>{source}'
+        f'<div class="rate">{rate}{_thanks(thanks)}</div>'
+    )
+
+
+def _clarify(turn: Turn) -> str:
+    options = "".join(
+        _button("choose", option.question, turn, entry=option.entry_id, text=option.question)
+        for option in turn.reply.options[:5]
+    )
+    none = turn.verdict == "none_of_these"
+    options += _button("rate", "都不是", turn, verdict="none_of_these", pressed=none)
+    thanks = "已记录，谢谢。请换个说法，或补充一些细节再问一次" if none else ""
+    return f'<p>您是不是想问：</p><div class="options">{options}</div>{_thanks(thanks)}'
+
+
+def _refusal(turn: Turn, service: Service) -> str:
+    reason = turn.reply.reason
+    if reason in _REFUSALS:
+        return f"<p>{_REFUSALS[reason]}</p>"
+    missed = turn.verdict == "none_of_these"
+    rate = _button("rate", "希望补充这个问题", turn, verdict="none_of_these", pressed=missed)
+    thanks = _thanks("已记录，谢谢" if missed else "")
+    chips = _chips(service.frequent_questions(3))
+    return (
+        "<p><b>抱歉，暂时没有找到相关的答案</b></p>"
+        "<p>可以换个说法，写出具体的商品、订单或操作名称；一次只问一件事更容易找到。</p>"
+        f'<p class="hint">也可以看看大家常问的：</p>{chips}<div class="rate">{rate}{thanks}</div>'
+    )
+
+
+def _button(event: str, label: str, turn: Turn, *, pressed: bool | None = None, **data: str) -> str:
+    """Return a button; the script sends its data-… attributes with the event."""
+    data |= {"event": event, "trace": turn.reply.trace_id}
+    attributes = "".join(f' data-{name}="{escape(value)}"' for name, value in data.items())
+    if pressed is not None:
+        attributes += f' aria-pressed="{str(pressed).lower()}"'
+    return f'<button type="button"{attributes}>{escape(label)}</button>'
+
+
+def _chips(questions: Sequence[str]) -> str:
+    buttons = (
+        f'<button type="button" data-event="ask" data-text="{escape(text)}">{escape(text)}</button>'
+        for text in questions
+    )
+    return f'<div class="chips">{"".join(buttons)}</div>'
+
+
+def _thanks(text: str) -> str:
+    return f'<span class="thanks">✓ {text}</span>' if text else ""
+
+
+_REFUSALS = {
+    "empty": "请输入您的问题。",
+    "no_text": "没有看懂您的问题，请用文字描述一下，例如「怎么申请退货」。",
+    "too_long": f"问题太长了（最多 {MAX_QUERY_LENGTH} 个字），请简短地描述一件事。",
+    "error": "系统暂时出了点问题，请稍后再试。",
+}
+
+_WELCOME = (
+    '<header><div class="bar"><i>问</i><div><h1>{title}</h1><p>{subtitle}</p></div></div></header>'
+    '<section class="card welcome"><p><b>您好，请问有什么可以帮您？</b></p>'
+    "<p>直接输入您的问题，或点选下面大家常问的问题。</p>{chips}</section>"
+)
+
+# The page is Gradio's; the rest is ours: light and dark from the same few colours.
+CSS = """
+:root { --accent: #0b7a6b; --on-accent: #fff; --tint: #e5f3f0; --ground: #f4f6f7; --card: #fff;
+  --ink: #1d2729; --soft: #5b686b; --line: #dde3e5; }
+.dark { --accent: #4cc3af; --on-accent: #06251f; --tint: #17332f; --ground: #12181a; --card: #1c2426;
+  --ink: #e8eeee; --soft: #a3b0b2; --line: #334043; }
+html { scroll-padding: 80px 0 130px; }
+body, gradio-app, .gradio-container { background: var(--ground) !important; color: var(--ink); }
+.gradio-container, .gradio-container .main, .gradio-container .wrap { padding: 0 !important;
+  max-width: none !important; }
+.gradio-container .contain { gap: 0 !important; }
+footer { display: none !important; }
+
+#chat { overflow: visible; padding: 0; }
+#chat .log { max-width: 760px; margin: 0 auto; padding: 0 16px 128px; font-size: 16px;
+  line-height: 1.65; color: var(--ink); overflow-wrap: anywhere; }
+#chat header { position: sticky; top: 0; z-index: 5; margin: 0 -16px 20px; padding: 0 16px;
+  background: var(--ground); border-bottom: 1px solid var(--line); }
+#chat .bar { display: flex; align-items: center; gap: 12px; padding: 12px 0; }
+#chat .bar i { display: grid; place-items: center; width: 38px; height: 38px; border-radius: 12px;
+  background: var(--accent); color: var(--on-accent); font: 600 19px/1 inherit; font-style: normal; }
+#chat h1 { margin: 0; font-size: 17px; line-height: 1.3; font-weight: 650; color: var(--ink); }
+#chat .bar p { margin: 0; font-size: 13px; line-height: 1.3; color: var(--soft); }
+
+#chat .card { width: fit-content; max-width: 92%; padding: 14px 18px; background: var(--card);
+  border: 1px solid var(--line); border-radius: 4px 16px 16px 16px; box-sizing: border-box; }
+#chat .card p { margin: 0 0 8px; }
+#chat .welcome { max-width: 100%; width: auto; }
+#chat .turn { margin-top: 20px; display: flow-root; }
+#chat .said { width: fit-content; max-width: 84%; margin: 0 0 12px auto; padding: 10px 16px;
+  background: var(--accent); color: var(--on-accent); border-radius: 16px 4px 16px 16px;
+  white-space: pre-wrap; box-sizing: border-box; }
+
+#chat .answer > :first-child { margin-top: 0; }
+#chat .answer > :last-child { margin-bottom: 0; }
+#chat .answer ul, #chat .answer ol { margin: 0 0 8px; padding-left: 1.5em; }
+#chat .answer ul { list-style: disc; }
+#chat .answer ol { list-style: decimal; }
+#chat .answer h1, #chat .answer h2, #chat .answer h3 { font-size: 1.05em; margin: 12px 0 6px; }
+#chat .answer a { color: var(--accent); text-decoration: underline; }
+#chat .answer img { max-width: 100%; height: auto; border-radius: 8px; }
+#chat .answer table { display: block; overflow-x: auto; border-collapse: collapse; margin: 0 0 8px; }
+#chat .answer td, #chat .answer th { border: 1px solid var(--line); padding: 4px 10px; }
+#chat .answer pre { overflow-x: auto; padding: 10px; border-radius: 8px; background: var(--ground); }
+#chat .answer code { font-size: .92em; background: var(--ground); padding: 1px 4px; border-radius: 4px; }
+#chat .source { margin-top: 12px; font-size: 13px; color: var(--soft); }
+#chat .source span { margin-left: 8px; padding: 1px 8px; border-radius: 9px; background: var(--tint);
+  color: var(--accent); white-space: nowrap; }
+#chat .hint, #chat .ask-rate { font-size: 14px; color: var(--soft); }
+#chat .thanks { font-size: 14px; color: var(--accent); }
+
+#chat button { font: inherit; font-size: 15px; line-height: 1.4; cursor: pointer; text-align: left;
+  color: var(--accent); background: var(--card); border: 1px solid var(--line);
+  border-radius: 12px; padding: 9px 14px; min-height: 40px; transition: background .15s; }
+#chat button:hover { background: var(--tint); border-color: var(--accent); }
+#chat button:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
+#chat .chips { display: flex; flex-wrap: wrap; gap: 8px; margin-top: 12px; }
+#chat .options { display: flex; flex-direction: column; gap: 8px; margin: 4px 0 8px; }
+#chat .options button[data-event=rate] { color: var(--soft); align-self: flex-start; }
+#chat .rate { display: flex; flex-wrap: wrap; align-items: center; gap: 8px; margin-top: 12px;
+  padding-top: 10px; border-top: 1px solid var(--line); }
+#chat .rate button { padding: 4px 14px; min-height: 34px; font-size: 14px; color: var(--ink); }
+#chat button[aria-pressed=true] { background: var(--tint); border-color: var(--accent);
+  color: var(--accent); }
+#chat .dots { letter-spacing: 3px; color: var(--soft); animation: dots 1s infinite alternate; }
+@keyframes dots { from { opacity: .3; } to { opacity: 1; } }
+
+#composer { position: fixed; z-index: 6; inset: auto 0 0; padding: 12px 16px
+  calc(8px + env(safe-area-inset-bottom)); background: var(--card); gap: 0 !important;
+  border-top: 1px solid var(--line); }
+#composer > * { max-width: 760px; width: 100%; margin: 0 auto; background: none; }
+#composer p { margin: 6px 0 0; font-size: 12px; line-height: 1.4; text-align: center;
+  color: var(--soft); }
+#composer textarea { font-size: 16px; line-height: 1.5; padding: 11px 92px 11px 16px;
+  color: var(--ink); background: var(--ground); border: 1px solid var(--line);
+  border-radius: 14px; box-shadow: none; }
+#composer textarea::placeholder { color: var(--soft); }
+#composer textarea:focus { border-color: var(--accent); outline: none; }
+"""
+
+JS = """
+const EVENTS = ['ask', 'choose', 'rate'];
+const turns = () => element.querySelectorAll('.turn');
+let shown = 0;
+
+function toLast() {
+  const last = [...turns()].pop();
+  if (!last) return;
+  // A long answer is read from its question on; a short one is simply at the end.
+  if (last.offsetHeight > innerHeight - 220) last.scrollIntoView({block: 'start'});
+  else scrollTo(0, document.documentElement.scrollHeight);
+}
+
+// The question appears at once; the server's transcript then takes its place, node by node.
+window.faqPending = (text) => {
+  if (!text.trim()) return;
+  const turn = document.createElement('article');
+  turn.className = 'turn pending';
+  turn.innerHTML = '<div class="said"></div><div class="card"><span class="dots">●●●</span></div>';
+  turn.firstChild.textContent = text;
+  element.querySelector('.log').append(turn);
+  toLast();
+  setTimeout(() => {
+    if (turn.isConnected && turn.classList.contains('pending'))
+      turn.lastChild.textContent = '还没有收到回复，请检查网络后重试。';
+  }, 15000);
+};
+
+element.addEventListener('click', (event) => {
+  const data = {...event.target.closest('button')?.dataset};
+  if (!EVENTS.includes(data.event)) return;
+  if (data.text) window.faqPending(data.text);
+  trigger(data.event, data);
+});
+
+watch('value', () => {
+  if (turns().length > shown) toLast();
+  shown = turns().length;
+});
+
+// Gradio sends on Enter even while an input method composes: that Enter only picks a word.
+let composed = 0;
+document.addEventListener('compositionend', (event) => { composed = event.timeStamp; }, true);
+for (const name of ['keydown', 'keypress'])
+  document.addEventListener(name, (event) => {
+    // Safari ends the composition just before the key that ended it.
+    const composing = event.isComposing || event.keyCode === 229
+      || event.timeStamp - composed < 30;
+    if (event.key === 'Enter' && composing) event.stopImmediatePropagation();
+  }, true);
+"""
