@@ -127,4 +127,4 @@ def _own_head(page: bytes) -> bytes:
         f"<title>{chat.TITLE}</title>"
     )
     page = _GRADIO_META.sub(b"", page).replace(b'lang="en"', b'lang="zh-CN"', 1)
-    return page.replace(b"<head>", b"<head>" + head.encode(), 1)
+    return page.replace(b"</head>", head.encode() + b"</head>", 1)

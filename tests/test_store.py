@@ -24,9 +24,8 @@ ENTRY = Entry(
 
 
 def publication(base, *entries):
-    keys = {
-        (e.key, t): f"{e.key}/{t}" for e in (*entries, *others) for t in (e.question, *e.variants)
-    }
+    texts = [(e.key, t) for e in entries for t in (e.question, *e.variants)]
+    keys = {(key, text): f"{key}/{text}" for key, text in texts}
     vectors = {key: np.full(4, 0.5, np.float32) for key in keys.values()}
     return Publication(base, entries, keys, vectors, {"encoder": "abc"})
 
