@@ -82,7 +82,7 @@ def as_search(scores: Scores, questions: Sequence[Question]) -> Callable[[str, i
             question = questions[row]
             if question.entry_key not in best and values[row] > 0:
                 best[question.entry_key] = Hit(
-                    question.entry_key, question.id, question.text, float(values[row])
+                    question.entry_key, question.id, question.text, *3 * [float(values[row])]
                 )
             if len(best) == k:
                 break

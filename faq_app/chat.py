@@ -5,6 +5,7 @@ session's state, rendered to HTML here; whatever people typed is escaped, never 
 """
 
 import logging
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from html import escape
@@ -21,9 +22,15 @@ FONT = ("system-ui", "PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC", "sans
 
 Turns = tuple["Turn", ...]
 
+# How much of a question that is too long is shown.
+_EXCERPT = 60
+
 _log = logging.getLogger(__name__)
 # html=False: tags in an answer are shown as text, and javascript: links are refused.
-_markdown = MarkdownIt("js-default", {"html": False, "breaks": True})
+# Without "code" an indented line stays a sentence; fenced code still works.
+_markdown = MarkdownIt("js-default", {"html": False, "breaks": True}).disable("code")
+# FAQ tables exported from other systems are full of these.
+_line_break = re.compile(r"<br\s*/?>", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -36,13 +43,15 @@ class Turn:
 
 
 def build_chat(service: Service) -> gr.Blocks:
-    """Return the page; Gradio keeps one state per visitor, and nothing is shared but the service."""
+    """Return the page. Gradio keeps a state per visitor; only the service is shared."""
 
     def ask(said: str, turns: Turns) -> tuple[Turns, str, str]:
         if not said.strip():
             return turns, gr.skip(), gr.skip()
         turns = (*turns, _ask(service, said))
-        return turns, _page(service, turns), ""
+        # What is too long is left in the box, to be shortened.
+        left = gr.skip() if len(said) > MAX_QUERY_LENGTH else ""
+        return turns, _page(service, turns), left
 
     def click_ask(turns: Turns, event: gr.EventData) -> tuple[Turns, str]:
         turns = (*turns, _ask(service, event.text))
@@ -103,7 +112,7 @@ def _ask(service: Service, said: str) -> Turn:
         _log.exception("a question could not be answered")
         reply = Reply("", "", "reject", "error", service.revision)
     if len(said) > MAX_QUERY_LENGTH:
-        said = said[:MAX_QUERY_LENGTH] + "…"
+        said = said[:_EXCERPT] + "…"
     # The session keeps what is on screen, no more.
     return Turn(said, replace(reply, query="", hits=()))
 
@@ -151,6 +160,7 @@ def _page(service: Service, turns: Turns) -> str:
 
 def _answer(turn: Turn) -> str:
     reply = turn.reply
+    text = _markdown.render(_line_break.sub("\n", reply.answer))
     category = f"<span>{escape(reply.category)}</span>" if reply.category else ""
     source = f'<div class="source">匹配问题：{escape(reply.question)}{category}</div>'
     rate = (
@@ -163,8 +173,7 @@ def _answer(turn: Turn) -> str:
         "useless": "已记录，谢谢。可以换个说法再问一次",
     }.get(turn.verdict, "")
     return (
-        f'<div class="answer">{_markdown.render(reply.answer)}</div>{source}'
-        f'<div class="rate">{rate}{_thanks(thanks)}</div>'
+        f'<div class="answer">{text}</div>{source}<div class="rate">{rate}{_thanks(thanks)}</div>'
     )
 
 
@@ -230,63 +239,65 @@ _WELCOME = (
 
 # The page is Gradio's; the rest is ours: light and dark from the same few colours.
 CSS = """
-:root { --accent: #0b7a6b; --on-accent: #fff; --tint: #e5f3f0; --ground: #f4f6f7; --card: #fff;
-  --ink: #1d2729; --soft: #5b686b; --line: #dde3e5; }
-.dark { --accent: #4cc3af; --on-accent: #06251f; --tint: #17332f; --ground: #12181a; --card: #1c2426;
-  --ink: #e8eeee; --soft: #a3b0b2; --line: #334043; }
-html { scroll-padding: 80px 0 130px; }
+:root { --accent: #0b7a6b; --on-accent: #fff; --tint: #e5f3f0; --ground: #f4f6f7;
+  --card: #fff; --ink: #1d2729; --soft: #5b686b; --line: #dde3e5; }
+.dark { --accent: #4cc3af; --on-accent: #06251f; --tint: #17332f; --ground: #12181a;
+  --card: #1c2426; --ink: #e8eeee; --soft: #a3b0b2; --line: #334043; }
+html { scroll-padding: 84px 0 128px; scrollbar-gutter: stable; }
 body, gradio-app, .gradio-container { background: var(--ground) !important; color: var(--ink); }
 .gradio-container, .gradio-container .main, .gradio-container .wrap { padding: 0 !important;
   max-width: none !important; }
-.gradio-container .contain { gap: 0 !important; }
 footer { display: none !important; }
 
 #chat { overflow: visible; padding: 0; }
-#chat .log { max-width: 760px; margin: 0 auto; padding: 0 16px 128px; font-size: 16px;
-  line-height: 1.65; color: var(--ink); overflow-wrap: anywhere; }
-#chat header { position: sticky; top: 0; z-index: 5; margin: 0 -16px 20px; padding: 0 16px;
-  background: var(--ground); border-bottom: 1px solid var(--line); }
-#chat .bar { display: flex; align-items: center; gap: 12px; padding: 12px 0; }
-#chat .bar i { display: grid; place-items: center; width: 38px; height: 38px; border-radius: 12px;
-  background: var(--accent); color: var(--on-accent); font: 600 19px/1 inherit; font-style: normal; }
+#chat .log { max-width: 760px; margin: 0 auto; padding: 84px 16px 128px; font-size: 16px;
+  line-height: 1.65; color: var(--ink); overflow-wrap: anywhere; box-sizing: border-box; }
+#chat header { position: fixed; z-index: 5; inset: 0 0 auto; padding: 0 16px;
+  background: var(--card); border-bottom: 1px solid var(--line); }
+#chat .bar { display: flex; align-items: center; gap: 12px; padding: 12px 0; max-width: 728px;
+  margin: 0 auto; }
+#chat .bar i { display: grid; place-items: center; width: 38px; height: 38px; font-size: 19px;
+  font-style: normal; border-radius: 12px; background: var(--accent); color: var(--on-accent); }
 #chat h1 { margin: 0; font-size: 17px; line-height: 1.3; font-weight: 650; color: var(--ink); }
 #chat .bar p { margin: 0; font-size: 13px; line-height: 1.3; color: var(--soft); }
 
 #chat .card { width: fit-content; max-width: 92%; padding: 14px 18px; background: var(--card);
   border: 1px solid var(--line); border-radius: 4px 16px 16px 16px; box-sizing: border-box; }
 #chat .card p { margin: 0 0 8px; }
+#chat .card > p:last-child { margin-bottom: 0; }
 #chat .welcome { max-width: 100%; width: auto; }
-#chat .turn { margin-top: 20px; display: flow-root; }
+#chat .turn { margin-top: 20px; }
 #chat .said { width: fit-content; max-width: 84%; margin: 0 0 12px auto; padding: 10px 16px;
   background: var(--accent); color: var(--on-accent); border-radius: 16px 4px 16px 16px;
   white-space: pre-wrap; box-sizing: border-box; }
 
 #chat .answer > :first-child { margin-top: 0; }
 #chat .answer > :last-child { margin-bottom: 0; }
-#chat .answer ul, #chat .answer ol { margin: 0 0 8px; padding-left: 1.5em; }
+#chat .answer :is(ul, ol) { margin: 0 0 8px; padding-left: 1.5em; }
 #chat .answer ul { list-style: disc; }
 #chat .answer ol { list-style: decimal; }
-#chat .answer h1, #chat .answer h2, #chat .answer h3 { font-size: 1.05em; margin: 12px 0 6px; }
+#chat .answer :is(h1, h2, h3, h4) { font-size: 1.05em; font-weight: 650; margin: 12px 0 6px; }
 #chat .answer a { color: var(--accent); text-decoration: underline; }
 #chat .answer img { max-width: 100%; height: auto; border-radius: 8px; }
-#chat .answer table { display: block; overflow-x: auto; border-collapse: collapse; margin: 0 0 8px; }
-#chat .answer td, #chat .answer th { border: 1px solid var(--line); padding: 4px 10px; }
-#chat .answer pre { overflow-x: auto; padding: 10px; border-radius: 8px; background: var(--ground); }
-#chat .answer code { font-size: .92em; background: var(--ground); padding: 1px 4px; border-radius: 4px; }
+#chat .answer table { display: block; overflow-x: auto; border-collapse: collapse; }
+#chat .answer :is(td, th) { border: 1px solid var(--line); padding: 4px 10px; }
+#chat .answer pre { overflow-x: auto; padding: 10px; background: var(--ground); }
+#chat .answer code { font-size: .92em; background: var(--ground); padding: 1px 4px; }
 #chat .source { margin-top: 12px; font-size: 13px; color: var(--soft); }
-#chat .source span { margin-left: 8px; padding: 1px 8px; border-radius: 9px; background: var(--tint);
-  color: var(--accent); white-space: nowrap; }
+#chat .source span { margin-left: 8px; padding: 1px 8px; border-radius: 9px; white-space: nowrap;
+  background: var(--tint); color: var(--accent); }
 #chat .hint, #chat .ask-rate { font-size: 14px; color: var(--soft); }
 #chat .thanks { font-size: 14px; color: var(--accent); }
 
-#chat button { font: inherit; font-size: 15px; line-height: 1.4; cursor: pointer; text-align: left;
-  color: var(--accent); background: var(--card); border: 1px solid var(--line);
+#chat button { font: inherit; font-size: 15px; line-height: 1.4; cursor: pointer;
+  text-align: left; color: var(--accent); background: var(--card); border: 1px solid var(--line);
   border-radius: 12px; padding: 9px 14px; min-height: 40px; transition: background .15s; }
 #chat button:hover { background: var(--tint); border-color: var(--accent); }
 #chat button:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
 #chat .chips { display: flex; flex-wrap: wrap; gap: 8px; margin-top: 12px; }
-#chat .options { display: flex; flex-direction: column; gap: 8px; margin: 4px 0 8px; }
+#chat .options { display: flex; flex-direction: column; gap: 8px; min-width: 240px; }
 #chat .options button[data-event=rate] { color: var(--soft); align-self: flex-start; }
+#chat .options + .thanks { display: block; margin-top: 10px; }
 #chat .rate { display: flex; flex-wrap: wrap; align-items: center; gap: 8px; margin-top: 12px;
   padding-top: 10px; border-top: 1px solid var(--line); }
 #chat .rate button { padding: 4px 14px; min-height: 34px; font-size: 14px; color: var(--ink); }
@@ -295,17 +306,29 @@ footer { display: none !important; }
 #chat .dots { letter-spacing: 3px; color: var(--soft); animation: dots 1s infinite alternate; }
 @keyframes dots { from { opacity: .3; } to { opacity: 1; } }
 
-#composer { position: fixed; z-index: 6; inset: auto 0 0; padding: 12px 16px
-  calc(8px + env(safe-area-inset-bottom)); background: var(--card); gap: 0 !important;
-  border-top: 1px solid var(--line); }
-#composer > * { max-width: 760px; width: 100%; margin: 0 auto; background: none; }
+#composer { position: fixed; z-index: 6; inset: auto 0 0; gap: 0 !important;
+  padding: 12px 16px calc(8px + env(safe-area-inset-bottom)); box-sizing: border-box;
+  background: var(--card); border-top: 1px solid var(--line); }
+#composer > * { max-width: 728px; width: 100%; margin: 0 auto; }
 #composer p { margin: 6px 0 0; font-size: 12px; line-height: 1.4; text-align: center;
   color: var(--soft); }
-#composer textarea { font-size: 16px; line-height: 1.5; padding: 11px 92px 11px 16px;
-  color: var(--ink); background: var(--ground); border: 1px solid var(--line);
-  border-radius: 14px; box-shadow: none; }
-#composer textarea::placeholder { color: var(--soft); }
-#composer textarea:focus { border-color: var(--accent); outline: none; }
+#composer .block, #composer .form { border: 0; background: none; box-shadow: none;
+  overflow: visible; }
+#box .input-container { display: flex; align-items: flex-end; gap: 10px; border: 0; }
+#box textarea { font-size: 16px; line-height: 24px; padding: 11px 16px; color: var(--ink);
+  background: var(--ground); border: 1px solid var(--line); border-radius: 14px;
+  box-shadow: none; }
+#box textarea::placeholder { color: var(--soft); }
+#box textarea:focus { border-color: var(--accent); outline: none; }
+#box button { flex: none; width: auto; height: 48px; margin: 0; padding: 0 22px;
+  font-size: 16px; font-weight: 600; border-radius: 14px; border: 0;
+  background: var(--accent); color: var(--on-accent); }
+#box button:hover { filter: brightness(1.08); }
+@media (max-width: 480px) {
+  #chat .chips button { font-size: 14px; padding: 8px 11px; }
+  #chat .card { max-width: 96%; }
+  #box button { padding: 0 16px; }
+}
 """
 
 JS = """
@@ -331,20 +354,26 @@ window.faqPending = (text) => {
   element.querySelector('.log').append(turn);
   toLast();
   setTimeout(() => {
-    if (turn.isConnected && turn.classList.contains('pending'))
-      turn.lastChild.textContent = '还没有收到回复，请检查网络后重试。';
+    if (!turn.classList.contains('pending')) return;
+    turn.classList.remove('pending');
+    turn.lastChild.textContent = '还没有收到回复，请检查网络后重试。';
   }, 15000);
 };
 
+let clicked = null;
 element.addEventListener('click', (event) => {
-  const data = {...event.target.closest('button')?.dataset};
-  if (!EVENTS.includes(data.event)) return;
+  const link = event.target.closest('a');
+  if (link) { link.target = '_blank'; link.rel = 'noopener'; }
+  clicked = event.target.closest('button');
+  const data = {...clicked?.dataset};
+  if (!EVENTS.includes(data.event) || element.querySelector('.pending')) return;
   if (data.text) window.faqPending(data.text);
   trigger(data.event, data);
 });
 
 watch('value', () => {
   if (turns().length > shown) toLast();
+  else clicked?.closest('.card')?.querySelector('.thanks')?.scrollIntoView({block: 'nearest'});
   shown = turns().length;
 });
 

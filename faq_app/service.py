@@ -157,7 +157,7 @@ class Service:
             blocking=False
         ):
             try:
-                self._searcher = Searcher.load(self._store, self._encoder)
+                self._searcher = Searcher.load(self._store, self._encoder, self._searcher)
             except StoreError as error:
                 # Another encoder's vectors: keep answering from what is loaded.
                 _log.error("the new revision cannot be served: %s", error)
@@ -167,7 +167,7 @@ class Service:
 
     def _log(self, reply: Reply) -> None:
         hits = [
-            {"entry_id": h.entry_id, "question": h.question, "cosine": h.cosine} for h in reply.hits
+            {"entry_id": h.entry_id, "question": h.question, "score": h.score} for h in reply.hits
         ]
         row = {
             "trace_id": reply.trace_id,

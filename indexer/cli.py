@@ -204,7 +204,7 @@ def search(query: str, db: Path, encoder: Path, k: int, as_json: bool) -> None:
             "question": hit.question,
             "answer": searcher.entries[hit.entry_id].answer,
             "category": searcher.entries[hit.entry_id].category,
-            "score": hit.cosine,
+            "score": hit.score,
         }
         for hit in result.hits
     ]

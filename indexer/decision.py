@@ -1,4 +1,4 @@
-"""Answer, ask back, or refuse? Two thresholds on the best cosine, and how they are chosen.
+"""Answer, ask back, or refuse? Two thresholds on the best score, and how they are chosen.
 
 In: a ``SearchResult``. Out: a ``Decision`` with its reason. Thresholds belong to an encoder: those
 of another fingerprint are never used.
@@ -22,7 +22,7 @@ PRECISION_GOAL = 0.9
 
 @dataclass(frozen=True)
 class Thresholds:
-    """``answer`` ≥ ``clarify``, both cosines in 0 … 1 inclusive; and where they come from."""
+    """``answer`` ≥ ``clarify``, both scores in 0 … 1 inclusive; and where they come from."""
 
     answer: float
     clarify: float
@@ -60,10 +60,10 @@ def decide(result: SearchResult, thresholds: Thresholds) -> Decision:
     """Answer with the best hit, offer the best few, or refuse."""
     if not result.hits:
         return Decision("reject", (), "no_hits")
-    top = result.hits[0].cosine
+    top = result.hits[0].score
     if top >= thresholds.answer:
         return Decision("answer", result.hits, "exact" if top == 1 else "score")
-    options = tuple(hit for hit in result.hits if hit.cosine >= thresholds.clarify)
+    options = tuple(hit for hit in result.hits if hit.score >= thresholds.clarify)
     if options:
         return Decision("clarify", options[:OPTIONS], "between_thresholds")
     return Decision("reject", (), "low_score")
@@ -73,11 +73,11 @@ def tune(judged: Sequence[Judged], calibrated_on: str) -> Thresholds:
     """Choose thresholds on labelled queries (a dev split, never the test split).
 
     ``answer``: the lowest at which at least PRECISION_GOAL of what is answered is right (the
-    highest cosine seen if none reaches it). ``clarify``: below it, the one with the largest sum of
+    highest score seen if none reaches it). ``clarify``: below it, the one with the largest sum of
     two shares: in-scope queries whose right entry is shown, and out-of-scope queries refused
-    (Youden's J). Without out-of-scope queries it stays at the lowest in-scope cosine.
+    (Youden's J). Without out-of-scope queries it stays at the lowest in-scope score.
     """
-    tops = np.array([case.hits[0].cosine if case.hits else -1.0 for case in judged])
+    tops = np.array([case.hits[0].score if case.hits else -1.0 for case in judged])
     first_right = np.array(
         [bool(case.hits) and case.hits[0].entry_id == case.entry_id for case in judged]
     )
@@ -88,7 +88,7 @@ def tune(judged: Sequence[Judged], calibrated_on: str) -> Thresholds:
     answer = min(precise, default=candidates[-1])
 
     outside = np.array([not case.entry_id for case in judged])
-    shown_at = np.array([_cosine_of(case) for case in judged])[~outside]
+    shown_at = np.array([_score_of(case) for case in judged])[~outside]
     lower = np.unique(shown_at[(shown_at >= 0) & (shown_at <= answer)])
 
     def gain(clarify: float) -> float:
@@ -112,10 +112,10 @@ def as_setting(thresholds: Thresholds, fingerprint: str) -> dict[str, Any]:
     return {"thresholds": asdict(thresholds) | {"encoder": fingerprint}}
 
 
-def _cosine_of(case: Judged) -> float:
+def _score_of(case: Judged) -> float:
     """Return the lowest threshold at which the right entry would be shown; -1 if never."""
     offered = case.hits[:OPTIONS]
-    return next((hit.cosine for hit in offered if hit.entry_id == case.entry_id), -1.0)
+    return next((hit.score for hit in offered if hit.entry_id == case.entry_id), -1.0)
 
 
 def _floor(value: float) -> float:

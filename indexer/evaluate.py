@@ -200,7 +200,7 @@ def as_json(searcher: Searcher, cases: Sequence[Case], source: str, split: str) 
                 "rank": case.rank,
                 "decision": case.decision.kind,
                 "right": case.right,
-                "hits": [[hit.entry_id, round(hit.cosine, 4)] for hit in case.result.hits[:5]],
+                "hits": [[hit.entry_id, round(hit.score, 4)] for hit in case.result.hits[:5]],
             }
             for case in cases
         ],

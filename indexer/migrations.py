@@ -55,7 +55,7 @@ def m002_query_log(db: Database) -> None:
             "decision": str,
             "reason": str,
             "entry_key": str,  # the entry shown, "" if none
-            "hits": str,  # JSON: [{"entry_id", "question", "cosine"}, …]
+            "hits": str,  # JSON: [{"entry_id", "question", "score"}, …]
             "revision": int,
             "feedback": str,  # "", useful, useless, none_of_these
             "chosen": str,  # the entry clicked under 您是不是想问, "" if none

@@ -44,12 +44,18 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """An entry found: its best question and the cosine of that question with the query."""
+    """An entry found, with its best question.
+
+    ``score`` ranks and decides: the cosine of the encoder's vectors and the lexical cosine, mixed
+    (see search.py). All three are in [-1, 1], higher is better, 1 is the same text.
+    """
 
     entry_id: str
     question_id: int
     question: str
+    score: float
     cosine: float
+    lexical: float
 
 
 @dataclass(frozen=True, slots=True)

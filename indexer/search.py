@@ -15,25 +15,37 @@ from distill.errors import TextError
 from distill.text import speaks
 from indexer.decision import Thresholds, thresholds_of
 from indexer.errors import StoreError
+from indexer.lexical import Features, LexicalIndex, features
 from indexer.records import Entry, Hit, Question, SearchResult
-from indexer.store import Snapshot, Store
+from indexer.store import Store
 from indexer.vector_index import VectorIndex
+
+# score = (1 - share) × cosine of the vectors + share × lexical cosine. Chosen on split dev of
+# data/queries.csv; benchmarks/results/faq.json has each channel alone.
+LEXICAL_SHARE = 0.5
+# Questions that each channel proposes; the score is computed for all of them.
+_CANDIDATES = 100
 
 
 @dataclass(frozen=True)
 class Searcher:
-    """Encoder, index, texts and thresholds of one revision; safe to share between threads."""
+    """Encoder, indexes, texts and thresholds of one revision; safe to share between threads."""
 
     revision: int
     encoder: Encoder
     entries: Mapping[str, Entry]
     thresholds: Thresholds
-    _questions: Mapping[int, Question]
-    _index: VectorIndex
+    _questions: tuple[Question, ...]
+    _vectors: VectorIndex
+    _lexical: LexicalIndex
+    _features: Mapping[str, Features]  # by vector key: what the next revision need not recompute
 
     @classmethod
-    def load(cls, store: Store, encoder: Encoder) -> "Searcher":
-        """Load the published revision; raises StoreError if its vectors are another encoder's."""
+    def load(cls, store: Store, encoder: Encoder, previous: "Searcher | None" = None) -> "Searcher":
+        """Load the published revision, faster with the ``previous`` one at hand.
+
+        Raises StoreError if its vectors are another encoder's.
+        """
         snapshot = store.snapshot()
         if snapshot.revision == 0:
             raise StoreError(
@@ -53,28 +65,30 @@ class Searcher:
                 f"{store.path}: 缺 {len(keys) - len(vectors)} 个向量。重算: "
                 f"python -m indexer refresh --db {store.path} --encoder {encoder.bundle.path}"
             )
-        return cls.of(snapshot, vectors, encoder)
-
-    @classmethod
-    def of(
-        cls, snapshot: Snapshot, vectors: Mapping[str, np.ndarray], encoder: Encoder
-    ) -> "Searcher":
-        """Make a searcher from a snapshot and its vectors by key; disabled entries are left out."""
-        questions = [q for q in snapshot.questions if snapshot.entries[q.entry_key].enabled]
-        matrix = np.zeros((len(questions), encoder.dimension), dtype=np.float32)
-        for row, question in enumerate(questions):
-            matrix[row] = vectors[snapshot.vector_keys[question.id]]
+        # Switched-off entries are not searched at all.
+        questions = tuple(q for q in snapshot.questions if snapshot.entries[q.entry_key].enabled)
+        own = [snapshot.vector_keys[question.id] for question in questions]
+        known = previous._features if previous else {}
+        found = {
+            key: known.get(key) or features(encoder.weigh(question.text))
+            for key, question in zip(own, questions, strict=True)
+        }
+        matrix = np.zeros((len(own), encoder.dimension), dtype=np.float32)
+        for row, key in enumerate(own):
+            matrix[row] = vectors[key]
         return cls(
             snapshot.revision,
             encoder,
             snapshot.entries,
             thresholds_of(snapshot.settings, encoder.fingerprint),
-            {question.id: question for question in questions},
-            VectorIndex([question.id for question in questions], matrix),
+            questions,
+            VectorIndex(matrix),
+            LexicalIndex([found[key] for key in own]),
+            found,
         )
 
     def search(self, query: str, k: int = 5) -> SearchResult:
-        """Return the k best entries by the cosine of their nearest question.
+        """Return the k best entries by the score of their best question.
 
         A query without a single letter, digit or Chinese character has no hits.
         """
@@ -85,22 +99,38 @@ class Searcher:
             vector = self.encoder.encode([weighted])[0]
         except TextError:  # an operator's weight 0 on all that was said
             return SearchResult(query, (), self.revision)
-        today = date.today().isoformat()
-        wanted = 8 * k
+        lexical = self._lexical.cosines(features(weighted))
+        depth = max(_CANDIDATES, 8 * k)
         while True:
-            found = self._index.search(vector, wanted)
-            best: dict[str, Hit] = {}
-            for question_id, cosine in found:
-                question = self._questions[question_id]
-                if question.entry_key not in best and _valid(
-                    self.entries[question.entry_key], today
-                ):
-                    hit = Hit(question.entry_key, question_id, question.text, cosine)
-                    best[question.entry_key] = hit
-            if len(best) >= k or wanted >= len(self._index):
-                return SearchResult(query, tuple(best.values())[:k], self.revision)
-            # One entry's many similar questions filled the list: look further down.
-            wanted *= 4
+            hits = self._best_entries(vector, lexical, depth)
+            if len(hits) >= k or depth >= len(self._questions):
+                return SearchResult(query, tuple(hits[:k]), self.revision)
+            # A few entries' many similar questions filled the list: look further down.
+            depth *= 4
+
+    def _best_entries(self, vector: np.ndarray, lexical: np.ndarray, depth: int) -> list[Hit]:
+        near = self._vectors.search(vector, depth)
+        alike = np.argsort(-lexical, kind="stable")[:depth]
+        rows = np.union1d(near, alike)
+        cosines = self._vectors.cosines(vector, rows)
+        # Rounded to what float32 can tell: the same text scores 1, not 0.99999994.
+        scores = ((1 - LEXICAL_SHARE) * cosines + LEXICAL_SHARE * lexical[rows]).round(5)
+        today = date.today().isoformat()
+        best: dict[str, Hit] = {}
+        for i in np.argsort(-scores, kind="stable"):
+            question = self._questions[rows[i]]
+            if question.entry_key not in best and _valid(self.entries[question.entry_key], today):
+                best[question.entry_key] = Hit(
+                    question.entry_key,
+                    question.id,
+                    question.text,
+                    *(_bounded(x) for x in (scores[i], cosines[i], lexical[rows[i]])),
+                )
+        return list(best.values())
+
+
+def _bounded(value: np.floating) -> float:
+    return max(-1.0, min(1.0, round(float(value), 5)))
 
 
 def _valid(entry: Entry, today: str) -> bool:

@@ -5,9 +5,10 @@ of text cells, replaced whole or not at all.
 """
 
 import csv
+import io
 import os
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from openpyxl import Workbook
@@ -36,10 +37,22 @@ def write_table(path: Path, entries: Iterable[Entry]) -> int:
 
 def write_rows(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Write any table; the old file stays until the new one is complete."""
-    write = {".csv": _write_csv, ".xlsx": _write_xlsx}.get(path.suffix.lower())
-    if write is None:
+    pack = {".csv": _csv, ".xlsx": _xlsx}.get(path.suffix.lower())
+    if pack is None:
         raise TableError(f"{path}: 只能写 .csv 或 .xlsx。怎么办: 换一个文件名")
-    _replace(path, lambda draft: write(draft, path, header, rows))
+    data = pack(path, [header, *rows])
+    # Beside the target: a rename is atomic only within one file system.
+    draft = path.with_name(f".{path.stem}.{secrets.token_hex(4)}{path.suffix}")
+    try:
+        draft.write_bytes(data)
+        os.replace(draft, path)
+    except OSError as error:
+        raise TableError(
+            f"{path}: 无法写入 ({error.strerror})。"
+            "怎么办: 检查文件夹是否存在、磁盘是否已满、文件是否正被 Excel 打开"
+        ) from error
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def _cells(entry: Entry, names: Sequence[str]) -> tuple[str, ...]:
@@ -59,54 +72,34 @@ def _cells(entry: Entry, names: Sequence[str]) -> tuple[str, ...]:
     )
 
 
-def _replace(path: Path, write: Callable[[Path], None]) -> None:
-    # Beside the target: a rename is atomic only within one file system.
-    draft = path.with_name(f".{path.stem}.{secrets.token_hex(4)}{path.suffix}")
-    try:
-        write(draft)
-        os.replace(draft, path)
-    except OSError as error:
-        raise TableError(
-            f"{path}: 无法写入 ({error.strerror})。"
-            "怎么办: 检查文件夹是否存在、磁盘是否已满、文件是否正被 Excel 打开"
-        ) from error
-    finally:
-        draft.unlink(missing_ok=True)
+def _csv(path: Path, rows: Sequence[Sequence[str]]) -> bytes:
+    stream = io.StringIO(newline="")
+    writer = csv.writer(stream, quoting=csv.QUOTE_ALL, lineterminator="\r\n")
+    writer.writerows([guard(cell) for cell in row] for row in rows)
+    return stream.getvalue().encode("utf-8-sig")
 
 
-def _write_csv(
-    draft: Path, path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]
-) -> None:
-    with draft.open("w", encoding="utf-8-sig", newline="") as stream:
-        writer = csv.writer(stream, quoting=csv.QUOTE_ALL, lineterminator="\r\n")
-        for row in _with_header(header, rows):
-            writer.writerow([guard(cell) for cell in row])
-
-
-def _write_xlsx(
-    draft: Path, path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]
-) -> None:
-    book = Workbook(write_only=True)
-    sheet = book.create_sheet("FAQ")
-    # One row of cells serves for all: `append` writes it out at once.
-    cells = [WriteOnlyCell(sheet) for _ in header]
-    for cell in cells:
-        cell.number_format = "@"  # it stays text when somebody edits it
-    for row in _with_header(header, rows):
-        for cell, text in zip(cells, row, strict=True):
-            # A text cell runs no formula; only what reading would take for a guard needs one.
-            text = escape(guard(text) if unguard(text) != text else text)
+def _xlsx(path: Path, rows: Sequence[Sequence[str]]) -> bytes:
+    # A text cell runs no formula; only what reading would take for a guard needs one.
+    rows = [[escape(guard(t) if unguard(t) != t else t) for t in row] for row in rows]
+    for row in rows:
+        for text in row:
             if len(text) > _EXCEL_LIMIT:
                 raise TableError(
                     f"{path}: 有内容超过 {_EXCEL_LIMIT} 字, Excel 放不下: {row[0]} {text[:20]}…。"
                     "怎么办: 导出为 .csv"
                 )
+    book = Workbook(write_only=True)
+    sheet = book.create_sheet("FAQ")
+    # One row of cells serves for all: `append` writes it out at once.
+    cells = [WriteOnlyCell(sheet) for _ in rows[0]]
+    for cell in cells:
+        cell.number_format = "@"  # it stays text when somebody edits it
+    for row in rows:
+        for cell, text in zip(cells, row, strict=True):
             cell.value = text
             cell.data_type = "s"  # also for =1+1
         sheet.append(cells)
-    book.save(draft)
-
-
-def _with_header(header: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[Sequence[str]]:
-    yield header
-    yield from rows
+    stream = io.BytesIO()
+    book.save(stream)
+    return stream.getvalue()

@@ -123,16 +123,14 @@ def _decode(path: Path, data: bytes, wanted: str | None) -> tuple[str, str, tupl
         try:
             found, text = "utf-8", data.decode("utf-8")
         except UnicodeDecodeError:
+            if (end := data.find(b"\0")) >= 0:
+                raise _binary(path, data.count(b"\n", 0, end) + 1) from None
             found, text = _legacy(path, data)
         if found == "big5":
             notes = ("按 Big5 (繁体) 解码; 若文字不对, 用 --encoding gb18030 重新导入",)
     text = text.removeprefix("\ufeff")
     if "\0" in text:
-        line = len(_LINE_BREAK.findall(text, 0, text.index("\0"))) + 1
-        raise TableError(
-            f"{path}:{line}: 含有 NUL 字节, 不是文本表格, 或是没有 BOM 的 UTF-16。"
-            "怎么办: 另存为 CSV UTF-8, 或用 --encoding utf-16-le"
-        )
+        raise _binary(path, len(_LINE_BREAK.findall(text, 0, text.index("\0"))) + 1)
     if damaged := text.count("\ufffd"):
         notes += (f"文件里有 {damaged} 个「\ufffd」: 存这个文件时文字已经损坏, 请检查原文",)
     return text, found, notes
@@ -262,6 +260,13 @@ def _split(path: Path, text: str, delimiter: str, start: int, first_line: int) -
         cells = []
         line += 1
         opened = line
+
+
+def _binary(path: Path, line: int) -> TableError:
+    return TableError(
+        f"{path}:{line}: 含有 NUL 字节, 不是文本表格, 或是没有 BOM 的 UTF-16。"
+        "怎么办: 另存为 CSV UTF-8, 或用 --encoding utf-16-le"
+    )
 
 
 def _too_long(path: Path, line: int) -> TableError:

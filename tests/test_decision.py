@@ -15,7 +15,7 @@ from indexer.records import Hit, SearchResult
 
 
 def hits(*cosines, prefix="e"):
-    return tuple(Hit(f"{prefix}{i}", i, f"问题{i}", c) for i, c in enumerate(cosines))
+    return tuple(Hit(f"{prefix}{i}", i, f"问题{i}", c, c, c) for i, c in enumerate(cosines))
 
 
 def result(*cosines):
@@ -55,7 +55,7 @@ def test_tuned_thresholds_reach_the_goal_and_separate():
     judged += [Judged("other", hits(0.6 + i / 100)) for i in range(10)]  # wrong, 0.60 … 0.69
     judged += [Judged("", hits(0.2 + i / 100)) for i in range(20)]  # out of scope, 0.20 … 0.39
     thresholds = tune(judged, "test")
-    answered = [j for j in judged if j.hits[0].cosine >= thresholds.answer]
+    answered = [j for j in judged if j.hits[0].score >= thresholds.answer]
     right = sum(j.entry_id == j.hits[0].entry_id for j in answered)
     assert right / len(answered) >= PRECISION_GOAL
     assert 0.66 <= thresholds.answer <= 0.7  # as low as the goal allows

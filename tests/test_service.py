@@ -88,7 +88,7 @@ def test_every_question_is_logged_with_its_hits(service, store):
     row = store.logged_queries()[0]
     assert row["trace_id"] == reply.trace_id
     assert (row["query"], row["decision"], row["entry_key"]) == ("怎么退货", "answer", "refund")
-    assert row["hits"][0] == {"entry_id": "refund", "question": "怎么退货", "cosine": 1.0}
+    assert row["hits"][0] == {"entry_id": "refund", "question": "怎么退货", "score": 1.0}
 
 
 def test_feedback_belongs_to_a_trace_id(service, store):
