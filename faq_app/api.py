@@ -40,13 +40,15 @@ class Option(BaseModel):
 
 
 class Hit(BaseModel):
-    """An entry found, with the cosine of its nearest question (−1 … 1, higher is nearer)."""
+    """An entry found, with its nearest question; ``score`` (−1 … 1) ranks, higher is nearer."""
 
     model_config = ConfigDict(from_attributes=True)
     entry_id: str
     question_id: int
     question: str
+    score: float
     cosine: float
+    lexical: float
 
 
 _ANSWER = {
@@ -57,7 +59,14 @@ _ANSWER = {
     "entry_id": "refund",
     "options": [],
     "hits": [
-        {"entry_id": "refund", "question_id": 1, "question": "如何申请退货？", "cosine": 0.93}
+        {
+            "entry_id": "refund",
+            "question_id": 1,
+            "question": "如何申请退货？",
+            "score": 0.93,
+            "cosine": 0.95,
+            "lexical": 0.88,
+        }
     ],
     "revision": 1,
     "trace_id": "3f0c2a…",

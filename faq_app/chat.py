@@ -70,7 +70,7 @@ def build_chat(service: Service) -> gr.Blocks:
     with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True) as page:
         turns = gr.State(())
         log = gr.HTML(
-            lambda: _page(service, ()),
+            _page(service, ()),
             elem_id="chat",
             apply_default_css=False,
             js_on_load=JS,
@@ -86,6 +86,8 @@ def build_chat(service: Service) -> gr.Blocks:
                 elem_id="box",
             )
             gr.HTML("<p>答案均为常见问题库原文，非 AI 生成</p>", apply_default_css=False)
+        # What people ask most has changed since this process started.
+        page.load(lambda: _page(service, ()), None, log, **quiet)
         box.submit(
             ask,
             [box, turns],

@@ -15,6 +15,7 @@ import gradio as gr
 import uvicorn
 from fastapi import FastAPI
 
+from distill.text import segment
 from faq_app import api, chat
 from faq_app.service import Service
 
@@ -56,6 +57,7 @@ def create_app(service: Service) -> FastAPI:
 def run(db: Path, encoder: Path | None, listener: socket.socket) -> None:
     """Serve until a signal comes; raises IndexerError or DistillError if it cannot start."""
     service = Service.open(db, encoder)
+    segment("预热")  # loads jieba's dictionary, a second that the first customer need not wait
     try:
         config = uvicorn.Config(
             create_app(service),
@@ -108,6 +110,9 @@ class _OwnPageHead:
             nonlocal start, body
             if message["type"] == "http.response.start":
                 start = message
+                return
+            if message["type"] != "http.response.body":
+                await send(message)
                 return
             body += message.get("body", b"")
             if not message.get("more_body"):

@@ -1,0 +1,153 @@
+from dataclasses import asdict
+
+import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+
+from faq_app import api
+from faq_app.service import Option, Reply
+from indexer.records import Hit
+
+HIT = Hit("refund", 7, "怎么退货", score=0.93, cosine=0.95, lexical=0.88)
+
+
+class FakeService:
+    """The shape of Service, without an encoder."""
+
+    revision, entry_count, encoder_fingerprint, calibrated = 3, 2, "abc", True
+
+    def __init__(self):
+        self.asked, self.said = [], []
+
+    def ask(self, query):
+        self.asked.append(query)
+        if "坏" in query:
+            raise RuntimeError("secret detail")
+        if "退" not in query:
+            return Reply("t2", query, "reject", "low_score", 3)
+        if "想" in query:
+            options = (Option("refund", "如何申请退货？"),)
+            return Reply("t3", query, "clarify", "between_thresholds", 3, options=options)
+        return Reply(
+            "t1", query, "answer", "score", 3, "refund", "怎么退货", "退货", "A\n<b>", (), (HIT,)
+        )
+
+    def feedback(self, trace_id, verdict):
+        if trace_id not in {"t1", "t2", "t3"}:
+            raise KeyError(trace_id)
+        self.said.append((trace_id, verdict))
+
+
+@pytest.fixture
+def service():
+    return FakeService()
+
+
+@pytest.fixture
+def client(service):
+    app = FastAPI()
+    api.install(app, service)
+    return TestClient(app, raise_server_exceptions=False)
+
+
+def test_an_answer_carries_everything_a_program_needs(client):
+    response = client.post("/api/ask", json={"query": "怎么退货"})
+    assert response.status_code == 200
+    assert response.json() == {
+        "decision": "answer",
+        "answer": "A\n<b>",
+        "question": "怎么退货",
+        "category": "退货",
+        "entry_id": "refund",
+        "options": [],
+        "hits": [asdict(HIT)],
+        "revision": 3,
+        "trace_id": "t1",
+        "reason": "score",
+    }
+
+
+def test_options_are_named_by_entry(client):
+    body = client.post("/api/ask", json={"query": "想退"}).json()
+    assert body["decision"] == "clarify"
+    assert body["options"] == [{"entry_id": "refund", "question": "如何申请退货？"}]
+
+
+def test_a_refusal_is_no_error_and_an_empty_question_is_the_services_matter(client, service):
+    response = client.post("/api/ask", json={"query": ""})
+    assert (response.status_code, response.json()["decision"]) == (200, "reject")
+    assert service.asked == [""]
+
+
+@pytest.mark.parametrize("verdict", ["useful", "useless", "none_of_these"])
+def test_feedback_reaches_the_service(client, service, verdict):
+    response = client.post("/api/feedback", json={"trace_id": "t1", "verdict": verdict})
+    assert (response.status_code, response.json()) == (200, {"stored": True})
+    assert service.said == [("t1", verdict)]
+
+
+JSON = {"content-type": "application/json"}
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status", "code", "named"),
+    [
+        ("/api/ask", b"{", 400, "invalid_json", "JSON"),
+        ("/api/ask", b"\xff\xfe", 400, "invalid_json", "JSON"),
+        ("/api/ask", b"[" * 60_000, 400, "invalid_json", "JSON"),
+        ("/api/ask", b"", 422, "invalid_request", "JSON"),
+        ("/api/ask", b"[]", 422, "invalid_request", "JSON"),
+        ("/api/ask", b"{}", 422, "invalid_request", "query"),
+        ("/api/ask", b'{"query": 5}', 422, "invalid_request", "query"),
+        ("/api/ask", b'{"query": null}', 422, "invalid_request", "query"),
+        ("/api/feedback", b'{"trace_id": "t1"}', 422, "invalid_request", "verdict"),
+        ("/api/feedback", b'{"trace_id": "t1", "verdict": "x"}', 422, "invalid_request", "verdict"),
+        ("/api/feedback", b'{"trace_id": "no", "verdict": "useful"}', 404, "not_found", "trace_id"),
+        ("/api/nothing", b"{}", 404, "not_found", "/api/ask"),
+    ],
+)
+def test_every_error_has_one_shape(client, path, body, status, code, named):
+    response = client.post(path, content=body, headers=JSON)
+    assert response.status_code == status
+    assert set(response.json()) == {"error"}
+    assert response.json()["error"]["code"] == code
+    assert named in response.json()["error"]["message"]
+
+
+def test_another_method_is_told_what_there_is(client):
+    response = client.get("/api/ask")
+    assert response.status_code == 404
+    assert "POST /api/ask" in response.json()["error"]["message"]
+
+
+def test_a_body_is_limited_to_64_kilobytes(client, service):
+    def ask(size):
+        body = b'{"query": "' + b"a" * (size - 13) + b'"}'
+        return client.post("/api/ask", content=body, headers=JSON)
+
+    assert ask(api.MAX_BODY).status_code == 200
+    response = ask(api.MAX_BODY + 1)
+    assert (response.status_code, response.json()["error"]["code"]) == (413, "too_large")
+
+
+def test_the_limit_does_not_believe_the_headers(client):
+    """A chunked body announces no length."""
+    chunks = (b" " * 1000 for _ in range(1000))
+    response = client.post("/api/ask", content=chunks, headers=JSON)
+    assert (response.status_code, response.json()["error"]["code"]) == (413, "too_large")
+
+
+def test_a_failure_inside_says_nothing_of_the_inside(client):
+    response = client.post("/api/ask", json={"query": "坏"})
+    assert (response.status_code, response.json()["error"]["code"]) == (500, "internal")
+    assert "secret" not in response.text
+
+
+def test_health_names_what_is_served(client):
+    assert client.get("/healthz").json() == {
+        "status": "ok",
+        "revision": 3,
+        "entry_count": 2,
+        "encoder_fingerprint": "abc",
+        "calibrated": True,
+    }
