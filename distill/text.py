@@ -36,13 +36,13 @@ def normalise(text: str) -> str:
     traditional → simplified character by character, runs of white space to one space, no space at
     the ends. Idempotent.
     """
+    text = _visible(text)
     if not text.isascii():
-        text = "".join(c for c in text if not _invisible(c))
         # Lower case can undo NFKC's composition and the other way round, so NFKC frames it.
         text = unicodedata.normalize("NFKC", text).lower().translate(_to_simplified())
-        text = "".join(c for c in unicodedata.normalize("NFKC", text) if not _invisible(c))
+        text = _visible(unicodedata.normalize("NFKC", text))
     else:
-        text = "".join(c for c in text.lower() if not _invisible(c))
+        text = text.lower()
     return _SPACES.sub(" ", text).strip()
 
 
@@ -107,6 +107,8 @@ def _to_simplified() -> dict[int, str]:
     return {code: table.get(ord(simple), simple) for code, simple in table.items()}
 
 
-def _invisible(char: str) -> bool:
-    """Control, format, private and unassigned characters; tabs and line breaks are white space."""
-    return unicodedata.category(char)[0] == "C" and not char.isspace()
+def _visible(text: str) -> str:
+    """Drop control, format, private and unassigned characters, but not tabs and line breaks."""
+    if text.isprintable():  # nearly all text is; this saves most of the time
+        return text
+    return "".join(c for c in text if unicodedata.category(c)[0] != "C" or c.isspace())
