@@ -67,7 +67,7 @@ def test_every_command_is_in_the_readme(module, main):
 
 def test_every_file_that_the_documents_name_exists():
     for document in (README, (ROOT / "data" / "README.md").read_text(encoding="utf-8")):
-        for path in re.findall(r"`((?:distill|indexer|faq_app|tests|docs|data)/[\w./-]+)`", document):
+        for path in re.findall(r"`((?:distill|indexer|faq_app|tests|data)/[\w./-]+)`", document):
             assert (ROOT / path).exists() or path == "data/faq.db", path
         for path in re.findall(r"\]\(((?!http|#)[^)]+)\)", document):
             assert (ROOT / path).exists() or (ROOT / "data" / path).exists(), path
