@@ -265,7 +265,7 @@ def export(run: Path, output: Path, name: str, float32: bool) -> None:
     """
     from distill.config import TrainConfig
     from distill.export import export as write
-    from distill.train import load_best
+    from distill.train import best_metrics, load_best
     from distill.weights import DEFAULT_SMOOTHING
 
     try:
@@ -282,6 +282,7 @@ def export(run: Path, output: Path, name: str, float32: bool) -> None:
         name=name,
         teacher=record["teacher"]["teacher"],
         training=record,
+        metrics=best_metrics(run),
     )
     student = load_best(run, config, record["vocabulary"])
     report = write(student, run, output, manifest, int8=not float32)

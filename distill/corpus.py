@@ -49,6 +49,9 @@ class HeldOut:
         return any(dedup_key(text) in self.keys for text in texts)
 
 
+NOTHING = HeldOut()
+
+
 def dedup_key(text: str) -> str:
     """Return a text's letters and digits only, after NFKC and lower-casing."""
     text = unicodedata.normalize("NFKC", text).lower()
@@ -68,7 +71,7 @@ def corpus_files(paths: Iterable[Path]) -> list[Path]:
     return files
 
 
-def read_sentences(paths: Iterable[Path], held_out: HeldOut = HeldOut()) -> Iterator[str]:  # noqa: B008
+def read_sentences(paths: Iterable[Path], held_out: HeldOut = NOTHING) -> Iterator[str]:
     """Yield the first column of each row, except what is held out; duplicates are kept."""
     for path in corpus_files(paths):
         for row in read_rows(path):
@@ -77,8 +80,7 @@ def read_sentences(paths: Iterable[Path], held_out: HeldOut = HeldOut()) -> Iter
 
 
 def read_translations(
-    paths: Iterable[Path],
-    held_out: HeldOut = HeldOut(),  # noqa: B008
+    paths: Iterable[Path], held_out: HeldOut = NOTHING
 ) -> Iterator[tuple[str, str]]:
     """Yield (student's side, teacher's side): columns 1 and 2, or a sentence for both sides."""
     seen = set()
@@ -93,10 +95,7 @@ def read_translations(
                 yield student, teacher
 
 
-def read_pairs(
-    paths: Iterable[Path],
-    held_out: HeldOut = HeldOut(),  # noqa: B008
-) -> Iterator[LabelledPair]:
+def read_pairs(paths: Iterable[Path], held_out: HeldOut = NOTHING) -> Iterator[LabelledPair]:
     """Yield ``s1⇥s2⇥label`` rows, ``s1⇥s2`` as a positive, ``anchor⇥positive⇥negative`` as two.
 
     Labels above 1 are taken as the 0–5 scale of STS-B. A row with a held-out sentence is dropped.

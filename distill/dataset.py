@@ -15,7 +15,7 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from distill.config import TrainConfig
-from distill.corpus import HeldOut, LabelledPair, read_pairs, read_sentences
+from distill.corpus import NOTHING, HeldOut, LabelledPair, read_pairs, read_sentences
 from distill.errors import TextError
 from distill.idf import WordIdf
 from distill.noise import asks, bury, corrupt
@@ -96,7 +96,7 @@ def read_training_data(
     pairs: Iterable[Path] = (),
     copies: Iterable[Path] = (),
     dev: Iterable[Path] = (),
-    held_out: HeldOut = HeldOut(),  # noqa: B008
+    held_out: HeldOut = NOTHING,
     workers: int = 1,
 ) -> TrainingData:
     """Read and tokenise everything; what is held out is dropped from all but ``dev``."""

@@ -87,7 +87,8 @@ def export(
             if cosine < 0.99:
                 raise TrainingError(f"export failed: int8 moves a vector to cosine {cosine:.3f}")
         if output.exists():
-            shutil.rmtree(output)
+            # Aside first: a kill between the two renames loses nothing.
+            output.rename(Path(made) / "old")
         directory.rename(output)
     return ExportReport(Bundle.open(output), difference, batch_difference, cosine)
 

@@ -10,6 +10,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -122,16 +123,25 @@ def train(
 
 def load_best(output: Path, config: TrainConfig, vocabulary: int) -> BiLstmStudent:
     """Return the best student of a run, on the CPU, ready to export."""
+    student = BiLstmStudent(config.student, vocabulary)
+    student.load_state_dict(_best(output)["student"])
+    return student.eval()
+
+
+def best_metrics(output: Path) -> dict[str, float]:
+    """Return the mean dev Spearman × 100 of a run's best student, and its step."""
+    state = _best(output)
+    return {"mean_dev_spearman": round(float(state["dev"]), 2), "step": state["step"]}
+
+
+def _best(output: Path) -> dict[str, Any]:
     path = output / BEST
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        return torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise TrainingError(
             f"{path}: no trained student here. Train one: python -m distill train … -o {output}"
         ) from error
-    student = BiLstmStudent(config.student, vocabulary)
-    student.load_state_dict(state["student"])
-    return student.eval()
 
 
 def rate(step: int, config: TrainConfig) -> float:

@@ -47,11 +47,11 @@ def build_chat(service: Service) -> gr.Blocks:
 
     def ask(said: str, turns: Turns) -> tuple[Turns, str, str]:
         if not said.strip():
-            return turns, gr.skip(), gr.skip()
+            return turns, gr.skip(), gr.skip()  # only a program gets here, not the page
         turns = (*turns, _ask(service, said))
-        # What is too long is left in the box, to be shortened.
-        left = gr.skip() if len(said) > MAX_QUERY_LENGTH else ""
-        return turns, _page(service, turns), left
+        # What is too long comes back, to be shortened.
+        again = said if len(said) > MAX_QUERY_LENGTH else gr.skip()
+        return turns, _page(service, turns), again
 
     def click_ask(turns: Turns, event: gr.EventData) -> tuple[Turns, str]:
         turns = (*turns, _ask(service, event.text))
@@ -92,7 +92,7 @@ def build_chat(service: Service) -> gr.Blocks:
             ask,
             [box, turns],
             [turns, log, box],
-            js="(said, turns) => { window.faqPending(said); return [said, turns]; }",
+            js="(said, turns) => { window.faqSent(said); return [said, turns]; }",
             **quiet,
         )
         log.ask(click_ask, turns, [turns, log], **quiet)
@@ -347,8 +347,7 @@ function toLast() {
 }
 
 // The question appears at once; the server's transcript then takes its place, node by node.
-window.faqPending = (text) => {
-  if (!text.trim()) return;
+function pending(text) {
   const turn = document.createElement('article');
   turn.className = 'turn pending';
   turn.innerHTML = '<div class="said"></div><div class="card"><span class="dots">●●●</span></div>';
@@ -360,7 +359,7 @@ window.faqPending = (text) => {
     turn.classList.remove('pending');
     turn.lastChild.textContent = '还没有收到回复，请检查网络后重试。';
   }, 15000);
-};
+}
 
 let clicked = null;
 element.addEventListener('click', (event) => {
@@ -369,7 +368,7 @@ element.addEventListener('click', (event) => {
   clicked = event.target.closest('button');
   const data = {...clicked?.dataset};
   if (!EVENTS.includes(data.event) || element.querySelector('.pending')) return;
-  if (data.text) window.faqPending(data.text);
+  if (data.text) pending(data.text);
   trigger(data.event, data);
 });
 
@@ -379,14 +378,34 @@ watch('value', () => {
   shown = turns().length;
 });
 
+// Gradio drops what is sent while it waits for a reply: keep it in the box until then.
+const box = '#box textarea', send = '#box button';
+const unready = () =>
+  element.querySelector('.pending') || !document.querySelector(box).value.trim();
+// Emptied here, not by the reply: that would wipe out what was typed meanwhile.
+window.faqSent = (text) => {
+  pending(text);
+  const field = document.querySelector(box);
+  if (field.value !== text) return;
+  field.value = '';
+  field.dispatchEvent(new Event('input', {bubbles: true}));
+};
+function stop(event) { event.preventDefault(); event.stopImmediatePropagation(); }
+
+document.addEventListener('click', (event) => {
+  if (event.target.closest(send) && unready()) stop(event);
+}, true);
+
 // Gradio sends on Enter even while an input method composes: that Enter only picks a word.
 let composed = 0;
 document.addEventListener('compositionend', (event) => { composed = event.timeStamp; }, true);
 for (const name of ['keydown', 'keypress'])
   document.addEventListener(name, (event) => {
+    if (event.key !== 'Enter' || event.shiftKey || !event.target.matches(box)) return;
     // Safari ends the composition just before the key that ended it.
     const composing = event.isComposing || event.keyCode === 229
       || event.timeStamp - composed < 30;
-    if (event.key === 'Enter' && composing) event.stopImmediatePropagation();
+    if (composing) event.stopImmediatePropagation();
+    else if (unready()) stop(event);
   }, true);
 """

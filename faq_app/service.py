@@ -6,6 +6,7 @@ share a service: each request takes the current ``Searcher`` once and finishes o
 
 import logging
 import threading
+import time
 import uuid
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from indexer.search import Searcher
 from indexer.store import Store
 
 MAX_QUERY_LENGTH = 500
+FREQUENT_SECONDS = 60  # counting the log again for every page would cost more than it tells
 DEFAULT_ENCODER = Path("data/encoder")
 
 Verdict = Literal["useful", "useless", "none_of_these"]
@@ -60,6 +62,7 @@ class Service:
         self._encoder = encoder
         self._reloading = threading.Lock()
         self._searcher = Searcher.load(store, encoder)
+        self._frequent: tuple[float, tuple[str, ...]] = (-FREQUENT_SECONDS, ())
 
     @classmethod
     def open(cls, db: Path, encoder: Path | None = None) -> "Service":
@@ -137,6 +140,9 @@ class Service:
 
     def frequent_questions(self, count: int = 6) -> tuple[str, ...]:
         """Return standard questions: the most asked first, then one of each category in turn."""
+        made, questions = self._frequent
+        if time.monotonic() - made < FREQUENT_SECONDS and len(questions) >= count:
+            return questions[:count]
         searcher = self._current()
         live = {key: entry for key, entry in searcher.entries.items() if entry.enabled}
         asked = [key for key in self._store.entry_hits() if key in live]
@@ -145,8 +151,10 @@ class Service:
         for key, entry in live.items():
             turn[key] = seen[entry.category] = seen.get(entry.category, -1) + 1
         in_turn = sorted(live, key=turn.__getitem__)
-        keys = list(dict.fromkeys(asked + in_turn))[:count]
-        return tuple(live[key].question for key in keys)
+        keys = list(dict.fromkeys(asked + in_turn))[: max(count, 10)]
+        questions = tuple(live[key].question for key in keys)
+        self._frequent = (time.monotonic(), questions)
+        return questions[:count]
 
     def _current(self) -> Searcher:
         """Return the searcher of the published revision, loading it if it is new.

@@ -4,6 +4,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -29,7 +30,7 @@ def shown(said, **reply):
 def test_an_answer_keeps_its_lines_and_its_markdown():
     answer = "第一行\n第二行<br/>第三行\n    缩进的 **一行**"
     page = shown("问", decision="answer", reason="score", answer=answer, question="原问")
-    assert "第一行<br />\n第二行<br />\n第三行<br />\n缩进的 <strong>一行</strong>" in page
+    assert "第一行<br>\n第二行<br>\n第三行<br>\n缩进的 <strong>一行</strong>" in page
     assert "匹配问题：原问" in page
 
 
@@ -278,6 +279,24 @@ def test_nothing_typed_sends_nothing(page):
 
 
 @browser
+def test_what_is_typed_before_the_reply_is_neither_lost_nor_mixed_up(page):
+    slow = {"offline": False, "latency": 1000, "downloadThroughput": -1, "uploadThroughput": -1}
+    page.browser.execute_cdp_cmd("Network.emulateNetworkConditions", slow)
+    try:
+        page.box.send_keys("怎么开发票\n")
+        page.until("document.querySelector('.pending')")  # the question is seen at once
+        page.box.send_keys("密码忘了\n")
+        page.click("优惠券怎么使用？")
+        page.wait_for_turns(1)
+    finally:
+        page.browser.execute_cdp_cmd("Network.emulateNetworkConditions", slow | {"latency": 0})
+    assert page.box.get_attribute("value") == "密码忘了"
+    page.box.send_keys("\n")
+    page.wait_for_turns(2)
+    assert [turn.split("\n")[0] for turn in page.turns()] == ["怎么开发票", "密码忘了"]
+
+
+@browser
 def test_enter_that_picks_a_word_does_not_send(page):
     """An input method's Enter says isComposing or, in Safari, comes just after its end."""
     page.box.send_keys("发票")
@@ -294,6 +313,7 @@ def test_enter_that_picks_a_word_does_not_send(page):
       return 1;
     })()""")
     assert page.find(".turn") == []
+    time.sleep(0.1)  # a person's next Enter
     page.box.send_keys("\n")
     page.wait_for_turns(1)
 
