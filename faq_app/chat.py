@@ -157,7 +157,7 @@ def _page(service: Service, turns: Turns) -> str:
         body = {"answer": _answer, "clarify": _clarify}.get(turn.reply.decision)
         card = body(turn) if body else _refusal(turn, service)
         parts.append(f'<article class="turn">{said}<div class="card">{card}</div></article>')
-    return f'<main class="log" role="log" aria-live="polite">{"".join(parts)}</main>'
+    return f'<div class="log" role="log" aria-live="polite">{"".join(parts)}</div>'
 
 
 def _answer(turn: Turn) -> str:
@@ -251,7 +251,7 @@ body, gradio-app, .gradio-container { background: var(--ground) !important; colo
   max-width: none !important; }
 footer { display: none !important; }
 
-#chat { overflow: visible; padding: 0; }
+#chat, #chat .html-container { overflow: visible; padding: 0; }
 #chat .log { max-width: 760px; margin: 0 auto; padding: 84px 16px 128px; font-size: 16px;
   line-height: 1.65; color: var(--ink); overflow-wrap: anywhere; box-sizing: border-box; }
 #chat header { position: fixed; z-index: 5; inset: 0 0 auto; padding: 0 16px;

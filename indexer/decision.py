@@ -16,8 +16,16 @@ DecisionKind = Literal["answer", "clarify", "reject"]
 
 # How many entries 您是不是想问 lists at most.
 OPTIONS = 5
-# Wrong answers cost trust, so of what is answered at least this share should be right on dev.
-PRECISION_GOAL = 0.9
+# What an outcome is worth to the customer, for choosing thresholds: a wrong answer costs as much
+# as a right one gains, a click on the right option is half as good as the answer itself.
+WORTH = {
+    "right answer": 1.0,
+    "wrong answer": -1.0,
+    "right entry offered": 0.5,
+    "only others offered": -0.25,
+    "refused, though the FAQ has it": -0.5,
+    "refused, as it should be": 0.5,
+}
 
 
 @dataclass(frozen=True)
@@ -70,33 +78,52 @@ def decide(result: SearchResult, thresholds: Thresholds) -> Decision:
 
 
 def tune(judged: Sequence[Judged], calibrated_on: str) -> Thresholds:
-    """Choose thresholds on labelled queries (a dev split, never the test split).
+    """Choose the thresholds of the highest mean WORTH over labelled queries.
 
-    ``answer``: the lowest at which at least PRECISION_GOAL of what is answered is right (the
-    highest score seen if none reaches it). ``clarify``: below it, the one with the largest sum of
-    two shares: in-scope queries whose right entry is shown, and out-of-scope queries refused
-    (Youden's J). Without out-of-scope queries it stays at the lowest in-scope score.
+    The queries must be a dev split, never the test split. Raises ValueError if none has a hit.
     """
     tops = np.array([case.hits[0].score if case.hits else -1.0 for case in judged])
+    shown_at = np.array([_score_of(case) for case in judged])
+    if not (tops >= 0).any():
+        raise ValueError("no labelled query has a hit: nothing to choose thresholds from")
+    steps = np.concatenate([tops, shown_at])
+    steps = np.unique(steps[(steps >= 0) & (steps <= 1)])
+    if len(steps) > 100:
+        steps = np.unique(np.quantile(steps, np.linspace(0, 1, 100), method="lower"))
+    outside = np.array([not case.entry_id for case in judged])
     first_right = np.array(
         [bool(case.hits) and case.hits[0].entry_id == case.entry_id for case in judged]
     )
-    candidates = np.unique(tops[tops >= 0])
-    if not len(candidates):
-        raise ValueError("no labelled query has a hit: nothing to choose thresholds from")
-    precise = [c for c in candidates if first_right[tops >= c].mean() >= PRECISION_GOAL]
-    answer = min(precise, default=candidates[-1])
-
-    outside = np.array([not case.entry_id for case in judged])
-    shown_at = np.array([_score_of(case) for case in judged])[~outside]
-    lower = np.unique(shown_at[(shown_at >= 0) & (shown_at <= answer)])
-
-    def gain(clarify: float) -> float:
-        refused = (tops[outside] < clarify).mean() if outside.any() else 0.0
-        return (shown_at >= clarify).mean() + refused
-
-    clarify = max(lower, key=gain) if len(lower) else answer
-    return Thresholds(_floor(answer), _floor(clarify), calibrated_on)
+    answered = np.where(first_right, WORTH["right answer"], WORTH["wrong answer"])
+    refused = np.where(
+        outside, WORTH["refused, as it should be"], WORTH["refused, though the FAQ has it"]
+    )
+    # A threshold of 1 besides, for queries on which every answer would be wrong.
+    candidates = [*steps, 1.0]
+    best = max(
+        (
+            np.where(
+                tops >= answer,
+                answered,
+                np.where(
+                    tops < clarify,
+                    refused,
+                    np.where(
+                        shown_at >= clarify,
+                        WORTH["right entry offered"],
+                        WORTH["only others offered"],
+                    ),
+                ),
+            ).mean(),
+            # Among equals the cautious one.
+            answer,
+            clarify,
+        )
+        for answer in candidates
+        for clarify in candidates
+        if clarify <= answer
+    )
+    return Thresholds(_floor(best[1]), _floor(best[2]), calibrated_on)
 
 
 def thresholds_of(settings: Mapping[str, Any], fingerprint: str) -> Thresholds:
