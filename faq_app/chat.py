@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from html import escape
+from pathlib import Path
 from typing import get_args
 
 import gradio as gr
@@ -21,6 +22,9 @@ SUBTITLE = "常见问题助手"
 FONT = ("system-ui", "PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC", "sans-serif")
 
 Turns = tuple["Turn", ...]
+
+CSS = Path(__file__).with_name("chat.css").read_text(encoding="utf-8")
+JS = Path(__file__).with_name("chat.js").read_text(encoding="utf-8")
 
 # How much of a question that is too long is shown.
 _EXCERPT = 60
@@ -238,174 +242,3 @@ _WELCOME = (
     '<section class="card welcome"><p><b>您好，请问有什么可以帮您？</b></p>'
     "<p>直接输入您的问题，或点选下面大家常问的问题。</p>{chips}</section>"
 )
-
-# The page is Gradio's; the rest is ours: light and dark from the same few colours.
-CSS = """
-:root { --accent: #0b7a6b; --on-accent: #fff; --tint: #e5f3f0; --ground: #f4f6f7;
-  --card: #fff; --ink: #1d2729; --soft: #5b686b; --line: #dde3e5; }
-.dark { --accent: #4cc3af; --on-accent: #06251f; --tint: #17332f; --ground: #12181a;
-  --card: #1c2426; --ink: #e8eeee; --soft: #a3b0b2; --line: #334043; }
-html { scroll-padding: 84px 0 128px; scrollbar-gutter: stable; }
-body, gradio-app, .gradio-container { background: var(--ground) !important; color: var(--ink); }
-.gradio-container, .gradio-container .main, .gradio-container .wrap { padding: 0 !important;
-  max-width: none !important; }
-footer { display: none !important; }
-
-#chat, #chat .html-container { overflow: visible; padding: 0; }
-#chat .log { max-width: 760px; margin: 0 auto; padding: 84px 16px 128px; font-size: 16px;
-  line-height: 1.65; color: var(--ink); overflow-wrap: anywhere; box-sizing: border-box; }
-#chat header { position: fixed; z-index: 5; inset: 0 0 auto; padding: 0 16px;
-  background: var(--card); border-bottom: 1px solid var(--line); }
-#chat .bar { display: flex; align-items: center; gap: 12px; padding: 12px 0; max-width: 728px;
-  margin: 0 auto; }
-#chat .bar i { display: grid; place-items: center; width: 38px; height: 38px; font-size: 19px;
-  font-style: normal; border-radius: 12px; background: var(--accent); color: var(--on-accent); }
-#chat h1 { margin: 0; font-size: 17px; line-height: 1.3; font-weight: 650; color: var(--ink); }
-#chat .bar p { margin: 0; font-size: 13px; line-height: 1.3; color: var(--soft); }
-
-#chat .card { width: fit-content; max-width: 92%; padding: 14px 18px; background: var(--card);
-  border: 1px solid var(--line); border-radius: 4px 16px 16px 16px; box-sizing: border-box; }
-#chat .card p { margin: 0 0 8px; }
-#chat .card > p:last-child { margin-bottom: 0; }
-#chat .welcome { max-width: 100%; width: auto; }
-#chat .turn { margin-top: 20px; }
-#chat .said { width: fit-content; max-width: 84%; margin: 0 0 12px auto; padding: 10px 16px;
-  background: var(--accent); color: var(--on-accent); border-radius: 16px 4px 16px 16px;
-  white-space: pre-wrap; box-sizing: border-box; }
-
-#chat .answer > :first-child { margin-top: 0; }
-#chat .answer > :last-child { margin-bottom: 0; }
-#chat .answer :is(ul, ol) { margin: 0 0 8px; padding-left: 1.5em; }
-#chat .answer ul { list-style: disc; }
-#chat .answer ol { list-style: decimal; }
-#chat .answer :is(h1, h2, h3, h4) { font-size: 1.05em; font-weight: 650; margin: 12px 0 6px; }
-#chat .answer a { color: var(--accent); text-decoration: underline; }
-#chat .answer img { max-width: 100%; height: auto; border-radius: 8px; }
-#chat .answer table { display: block; overflow-x: auto; border-collapse: collapse; }
-#chat .answer :is(td, th) { border: 1px solid var(--line); padding: 4px 10px; }
-#chat .answer pre { overflow-x: auto; padding: 10px; background: var(--ground); }
-#chat .answer code { font-size: .92em; background: var(--ground); padding: 1px 4px; }
-#chat .source { margin-top: 12px; font-size: 13px; color: var(--soft); }
-#chat .source span { margin-left: 8px; padding: 1px 8px; border-radius: 9px; white-space: nowrap;
-  background: var(--tint); color: var(--accent); }
-#chat .hint, #chat .ask-rate { font-size: 14px; color: var(--soft); }
-#chat .thanks { font-size: 14px; color: var(--accent); }
-
-#chat button { font: inherit; font-size: 15px; line-height: 1.4; cursor: pointer;
-  text-align: left; color: var(--accent); background: var(--card); border: 1px solid var(--line);
-  border-radius: 12px; padding: 9px 14px; min-height: 40px; transition: background .15s; }
-#chat button:hover { background: var(--tint); border-color: var(--accent); }
-#chat button:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
-#chat .chips { display: flex; flex-wrap: wrap; gap: 8px; margin-top: 12px; }
-#chat .options { display: flex; flex-direction: column; gap: 8px; min-width: 240px; }
-#chat .options button[data-event=rate] { color: var(--soft); align-self: flex-start; }
-#chat .options + .thanks { display: block; margin-top: 10px; }
-#chat .rate { display: flex; flex-wrap: wrap; align-items: center; gap: 8px; margin-top: 12px;
-  padding-top: 10px; border-top: 1px solid var(--line); }
-#chat .rate button { padding: 4px 14px; min-height: 34px; font-size: 14px; color: var(--ink); }
-#chat button[aria-pressed=true] { background: var(--tint); border-color: var(--accent);
-  color: var(--accent); }
-#chat .dots { letter-spacing: 3px; color: var(--soft); animation: dots 1s infinite alternate; }
-@keyframes dots { from { opacity: .3; } to { opacity: 1; } }
-
-#composer { position: fixed; z-index: 6; inset: auto 0 0; gap: 0 !important;
-  padding: 12px 16px calc(8px + env(safe-area-inset-bottom)); box-sizing: border-box;
-  background: var(--card); border-top: 1px solid var(--line); }
-#composer > * { max-width: 728px; width: 100%; margin: 0 auto; }
-#composer p { margin: 6px 0 0; font-size: 12px; line-height: 1.4; text-align: center;
-  color: var(--soft); }
-#composer .block, #composer .form { border: 0; background: none; box-shadow: none;
-  overflow: visible; }
-#box .input-container { display: flex; align-items: flex-end; gap: 10px; border: 0; }
-#box textarea { font-size: 16px; line-height: 24px; padding: 11px 16px; color: var(--ink);
-  background: var(--ground); border: 1px solid var(--line); border-radius: 14px;
-  box-shadow: none; }
-#box textarea::placeholder { color: var(--soft); }
-#box textarea:focus { border-color: var(--accent); outline: none; }
-#box button { flex: none; width: auto; height: 48px; margin: 0; padding: 0 22px;
-  font-size: 16px; font-weight: 600; border-radius: 14px; border: 0;
-  background: var(--accent); color: var(--on-accent); }
-#box button:hover { filter: brightness(1.08); }
-@media (max-width: 480px) {
-  #chat .chips button { font-size: 14px; padding: 8px 11px; }
-  #chat .card { max-width: 96%; }
-  #box button { padding: 0 16px; }
-}
-"""
-
-JS = """
-const EVENTS = ['ask', 'choose', 'rate'];
-const turns = () => element.querySelectorAll('.turn');
-let shown = 0;
-
-function toLast() {
-  const last = [...turns()].pop();
-  if (!last) return;
-  // A long answer is read from its question on; a short one is simply at the end.
-  if (last.offsetHeight > innerHeight - 220) last.scrollIntoView({block: 'start'});
-  else scrollTo(0, document.documentElement.scrollHeight);
-}
-
-// The question appears at once; the server's transcript then takes its place, node by node.
-function pending(text) {
-  const turn = document.createElement('article');
-  turn.className = 'turn pending';
-  turn.innerHTML = '<div class="said"></div><div class="card"><span class="dots">●●●</span></div>';
-  turn.firstChild.textContent = text;
-  element.querySelector('.log').append(turn);
-  toLast();
-  setTimeout(() => {
-    if (!turn.classList.contains('pending')) return;
-    turn.classList.remove('pending');
-    turn.lastChild.textContent = '还没有收到回复，请检查网络后重试。';
-  }, 15000);
-}
-
-let clicked = null;
-element.addEventListener('click', (event) => {
-  const link = event.target.closest('a');
-  if (link) { link.target = '_blank'; link.rel = 'noopener'; }
-  clicked = event.target.closest('button');
-  const data = {...clicked?.dataset};
-  if (!EVENTS.includes(data.event) || element.querySelector('.pending')) return;
-  if (data.text) pending(data.text);
-  trigger(data.event, data);
-});
-
-watch('value', () => {
-  if (turns().length > shown) toLast();
-  else clicked?.closest('.card')?.querySelector('.thanks')?.scrollIntoView({block: 'nearest'});
-  shown = turns().length;
-});
-
-// Gradio drops what is sent while it waits for a reply: keep it in the box until then.
-const box = '#box textarea', send = '#box button';
-const unready = () =>
-  element.querySelector('.pending') || !document.querySelector(box).value.trim();
-// Emptied here, not by the reply: that would wipe out what was typed meanwhile.
-window.faqSent = (text) => {
-  pending(text);
-  const field = document.querySelector(box);
-  if (field.value !== text) return;
-  field.value = '';
-  field.dispatchEvent(new Event('input', {bubbles: true}));
-};
-function stop(event) { event.preventDefault(); event.stopImmediatePropagation(); }
-
-document.addEventListener('click', (event) => {
-  if (event.target.closest(send) && unready()) stop(event);
-}, true);
-
-// Gradio sends on Enter even while an input method composes: that Enter only picks a word.
-let composed = 0;
-document.addEventListener('compositionend', (event) => { composed = event.timeStamp; }, true);
-for (const name of ['keydown', 'keypress'])
-  document.addEventListener(name, (event) => {
-    if (event.key !== 'Enter' || event.shiftKey || !event.target.matches(box)) return;
-    // Safari ends the composition just before the key that ended it.
-    const composing = event.isComposing || event.keyCode === 229
-      || event.timeStamp - composed < 30;
-    if (composing) event.stopImmediatePropagation();
-    else if (unready()) stop(event);
-  }, true);
-"""
