@@ -16,7 +16,7 @@ PIP_FLAGS := --quiet --disable-pip-version-check
 
 # Where the training text lies, the teacher's checkpoint, and where the run is kept.
 CORPUS  ?= ../shared/corpus
-TEACHER ?= all-MiniLM-L6-v2
+TEACHER ?= sentence-transformers/all-MiniLM-L6-v2
 WORK    ?= build/encoder
 
 run: .venv/installed
@@ -35,7 +35,7 @@ test: .venv-test/installed
 .venv-test/installed: pyproject.toml constraints.txt
 	@$(call make_venv,.venv-test)
 	@echo "installing into .venv-test (some minutes, once) …" >&2
-	@# torch first and by its exact version: a range would fetch the build for GPUs
+	@# torch first and by its exact version, so that nothing below chooses another
 	@$(TEST) -m pip install $(PIP_FLAGS) torch==2.13.0
 	@$(TEST) -m pip install $(PIP_FLAGS) -c constraints.txt -e '.[distill,dev]'
 	@touch $@

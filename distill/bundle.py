@@ -78,7 +78,7 @@ class Bundle:
             file = path / name
             if not file.exists():
                 raise BundleError(f"{file}: is missing. {remedy}")
-            if _sha256(file) != manifest.sha256.get(name):
+            if file_sha256(file) != manifest.sha256.get(name):
                 raise BundleError(f"{file}: its checksum is wrong, the file is damaged. {remedy}")
         return cls(path, manifest, _fingerprint(manifest))
 
@@ -90,7 +90,7 @@ class Bundle:
 
 def seal(path: Path, manifest: Manifest) -> Bundle:
     """Write the manifest of a directory that holds the other files, and open it as a bundle."""
-    sums = {name: _sha256(path / name) for name in _PARTS}
+    sums = {name: file_sha256(path / name) for name in _PARTS}
     values = dataclasses.asdict(dataclasses.replace(manifest, sha256=sums))
     text = json.dumps(values, ensure_ascii=False, indent=1) + "\n"
     (path / MANIFEST).write_text(text, encoding="utf-8")
@@ -104,5 +104,6 @@ def _fingerprint(manifest: Manifest) -> str:
     return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _sha256(path: Path) -> str:
+def file_sha256(path: Path) -> str:
+    """Return the checksum of a file as hexadecimal digits."""
     return hashlib.sha256(path.read_bytes()).hexdigest()

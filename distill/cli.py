@@ -19,7 +19,7 @@ import click
 import numpy as np
 from tqdm import tqdm
 
-from distill.bundle import IDF, TOKENIZER, Manifest
+from distill.bundle import IDF, TOKENIZER, Manifest, file_sha256
 from distill.errors import DistillError
 
 DEFAULT_ENCODER = Path("data/encoder")
@@ -34,7 +34,7 @@ class _Group(click.Group):
     def invoke(self, ctx: click.Context) -> object:
         try:
             return super().invoke(ctx)
-        except DistillError as error:
+        except (DistillError, OSError) as error:
             raise click.ClickException(str(error)) from error
 
 
@@ -89,6 +89,7 @@ def idf(
     from distill.corpus import HeldOut, read_sentences
     from distill.idf import count_words
 
+    _require_directory(output)
     sentences = tqdm(
         read_sentences(corpus, HeldOut.read(excluded)), unit=" sentences", file=sys.stderr
     )
@@ -117,6 +118,7 @@ def vocabulary(
     from distill.corpus import HeldOut, read_sentences
     from distill.tokens import train_tokenizer
 
+    _require_directory(output)
     tokenizer = train_tokenizer(read_sentences(corpus, HeldOut.read(excluded)), size)
     tokenizer.save(str(output))
     click.echo(f"{output}: {tokenizer.get_vocab_size()} tokens", err=True)
@@ -215,9 +217,16 @@ def train(
     from distill.train import train as run
 
     config = TrainConfig.load(config_file) if config_file else TrainConfig()
-    output.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(idf_file, output / IDF)
-    shutil.copyfile(tokenizer, output / TOKENIZER)
+    record = {
+        "config": dataclasses.asdict(config),
+        "teacher": dataclasses.asdict(read_plan(shards)),
+        # Names only: where a corpus lies on the training machine is nobody's business.
+        "pairs_from": ["/".join(path.parts[-2:]) for path in pairs],
+        "copies_from": ["/".join(path.parts[-2:]) for path in copies],
+        "selected_by": ["/".join(path.parts[-2:]) for path in dev],
+        "sha256": {IDF: file_sha256(idf_file), TOKENIZER: file_sha256(tokenizer)},
+    }
+    _require_same_run(output, record)
     data = read_training_data(
         config,
         shards=shards,
@@ -229,18 +238,16 @@ def train(
         held_out=HeldOut.read(excluded),
         workers=workers,
     )
-    record = {
-        "config": dataclasses.asdict(config),
+    record |= {
         "vocabulary": data.vocabulary,
-        "teacher": dataclasses.asdict(read_plan(shards)),
         "texts_with_teacher_vector": len(data.vectors.texts),
         "labelled_pairs": len(data.pairs.labels) if data.pairs else 0,
         "noised_copies": len(data.copies.labels) if data.copies else 0,
-        # Names only: where a corpus lies on the training machine is nobody's business.
-        "pairs_from": ["/".join(path.parts[-2:]) for path in pairs],
-        "copies_from": ["/".join(path.parts[-2:]) for path in copies],
-        "selected_by": ["/".join(path.parts[-2:]) for path in dev],
     }
+    output.mkdir(parents=True, exist_ok=True)
+    for source, name in ((idf_file, IDF), (tokenizer, TOKENIZER)):
+        if source.resolve() != (output / name).resolve():
+            shutil.copyfile(source, output / name)
     (output / RUN).write_text(json.dumps(record, indent=1), encoding="utf-8")
 
     def report(row: dict[str, float]) -> None:
@@ -309,6 +316,8 @@ def evaluate(pairs: tuple[Path, ...], encoder: Path, json_file: Path | None) -> 
     from distill.encoder import Encoder
     from distill.evaluate import evaluate_pairs
 
+    if json_file:
+        _require_directory(json_file)
     model = Encoder.load(encoder)
     scores = {}
     for path in pairs:
@@ -337,9 +346,11 @@ def encode(encoder: Path, output: Path | None) -> None:
         raise click.ClickException("vectors are binary: give -o vectors.npy")
     model = Encoder.load(encoder)
     try:
-        lines = sys.stdin.buffer.read().decode("utf-8-sig").splitlines()
+        lines = sys.stdin.buffer.read().decode("utf-8-sig").split("\n")
     except UnicodeDecodeError as error:
         raise click.ClickException(f"standard input is not UTF-8 ({error})") from error
+    if not lines[-1].strip():
+        lines.pop()  # what stands behind the last line break
     for number, line in enumerate(lines, 1):
         if not normalise(line):
             raise click.ClickException(
@@ -352,3 +363,24 @@ def encode(encoder: Path, output: Path | None) -> None:
         with output.open("wb") as file:
             np.save(file, vectors)
         click.echo(f"{output}: {vectors.shape[0]} × {vectors.shape[1]} float32", err=True)
+
+
+def _require_directory(output: Path) -> None:
+    """Refuse before hours of work what would fail after them."""
+    if not output.parent.is_dir():
+        raise click.ClickException(
+            f"{output}: no such directory. Make it: mkdir -p {output.parent}"
+        )
+
+
+def _require_same_run(output: Path, record: dict[str, object]) -> None:
+    """Refuse to go on with a run on other inputs: its checkpoint would not fit them."""
+    if not (output / RUN).exists():
+        return
+    begun = json.loads((output / RUN).read_text(encoding="utf-8"))
+    differing = [key for key, value in record.items() if begun.get(key) != value]
+    if differing:
+        raise click.ClickException(
+            f"{output}: was begun with another {', '.join(differing)}. Give an empty -o directory, "
+            f"or the inputs it was begun with"
+        )

@@ -40,7 +40,8 @@ class HeldOut:
         for path in paths:
             for file in _evaluation_files(path):
                 for row in read_rows(file):
-                    keys.update(map(dedup_key, row))
+                    # A FAQ's cell may hold several questions.
+                    keys.update(dedup_key(part) for cell in row for part in cell.split("##"))
         keys.discard("")
         return cls(frozenset(keys))
 
@@ -101,7 +102,7 @@ def read_pairs(paths: Iterable[Path], held_out: HeldOut = NOTHING) -> Iterator[L
     Labels above 1 are taken as the 0–5 scale of STS-B. A row with a held-out sentence is dropped.
     """
     for path in corpus_files(paths):
-        rows = [row for row in read_rows(path) if len(row) >= 2 and all(row[:2])]
+        rows = [row for row in read_rows(path) if len(row) >= 2 and all(row[:3])]
         if not rows:
             raise CorpusError(f"{path}: no row of the form s1⇥s2⇥label or anchor⇥positive⇥negative")
         labels = [_number(row[2]) if len(row) > 2 else 1.0 for row in rows]
@@ -109,7 +110,7 @@ def read_pairs(paths: Iterable[Path], held_out: HeldOut = NOTHING) -> Iterator[L
         scale = 1.0 if triplets or max(x for x in labels if x is not None) <= 1 else 5.0
         for row, label in zip(rows, labels, strict=True):
             if triplets:
-                if not held_out.holds(*row[:3]):
+                if len(row) > 2 and not held_out.holds(*row[:3]):
                     yield LabelledPair(row[0], row[1], 1.0)
                     yield LabelledPair(row[0], row[2], 0.0)
             elif label is not None and not held_out.holds(*row[:2]):
@@ -127,7 +128,7 @@ def read_rows(path: Path) -> Iterator[Sequence[str]]:
         with opener(path, "rb") as raw, io.TextIOWrapper(raw, "utf-8-sig", newline="") as file:
             lines = csv.reader(file) if kind == ".csv" else (line.split("\t") for line in file)
             for number, cells in enumerate(lines, 1):  # noqa: B007
-                cells = [cell.strip() for cell in cells]
+                cells = [" ".join(cell.split()) for cell in cells]  # a quoted cell may break lines
                 if any(cells):
                     yield cells
     except FileNotFoundError as error:

@@ -16,7 +16,7 @@ from tokenizers import Tokenizer
 
 from distill.config import TrainConfig
 from distill.corpus import NOTHING, HeldOut, LabelledPair, read_pairs, read_sentences
-from distill.errors import TextError
+from distill.errors import CorpusError, TextError
 from distill.idf import WordIdf
 from distill.noise import asks, bury, corrupt
 from distill.shards import read_shards
@@ -102,7 +102,10 @@ def read_training_data(
     """Read and tokenise everything; what is held out is dropped from all but ``dev``."""
     # Read everything before the slow part, so that a faulty file is reported at once.
     labelled = list(read_pairs(pairs, held_out)) if pairs else []
-    selecting = {path.parent.name: list(read_pairs([path])) for path in dev}
+    selecting = {f"{path.parent.name}/{path.stem}": list(read_pairs([path])) for path in dev}
+    for name, rows in selecting.items():
+        if len({pair.label for pair in rows}) < 2:
+            raise CorpusError(f"{name}: all labels are equal, so it cannot select: leave it out")
     sentences = list(dict.fromkeys(read_sentences(copies, held_out))) if copies else []
     tokeniser = Tokeniser(
         Weighting(WordIdf.load(idf)),
@@ -203,9 +206,11 @@ def length_batches(lengths: np.ndarray, size: int, seed: int) -> Iterator[np.nda
         rng = np.random.default_rng((seed, epoch))
         order = rng.permutation(usable)
         order = order[np.argsort(lengths[order], kind="stable")]
-        cuts = np.arange(0, len(order) - size // 2, size) if len(order) > size else np.array([0])
-        for cut in rng.permutation(cuts):
-            yield order[cut : cut + size]
+        # A short last batch joins the one before it.
+        cuts = np.arange(0, max(1, len(order) - size // 2), size)
+        batches = np.split(order, cuts[1:])
+        for i in rng.permutation(len(batches)):
+            yield batches[i]
         epoch += 1
 
 

@@ -86,11 +86,22 @@ def export(
             cosine = float((encoder.encode(checks) * wanted).sum(-1).min())
             if cosine < 0.99:
                 raise TrainingError(f"export failed: int8 moves a vector to cosine {cosine:.3f}")
-        if output.exists():
-            # Aside first: a kill between the two renames loses nothing.
-            output.rename(Path(made) / "old")
-        directory.rename(output)
+        _put_in_place(directory, output)
     return ExportReport(Bundle.open(output), difference, batch_difference, cosine)
+
+
+def _put_in_place(made: Path, output: Path) -> None:
+    """Rename a directory to ``output``; the one that was there goes only once that is done."""
+    aside = output.with_name(f".{output.name}-old")
+    if output.exists():
+        output.rename(aside)
+    try:
+        made.rename(output)
+    except BaseException:
+        if aside.exists():
+            aside.rename(output)
+        raise
+    shutil.rmtree(aside, ignore_errors=True)
 
 
 def quantise_weights(model: onnx.ModelProto) -> onnx.ModelProto:

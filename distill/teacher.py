@@ -7,7 +7,7 @@ sentence-transformers model with its own pooling; either by path or by hub name.
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal
 
 import numpy as np
 import torch
@@ -20,17 +20,6 @@ from distill.tokens import tokenise
 from distill.weights import WeightedText, Weighting
 
 Pooling = Literal["own", "cls", "mean", "idf"]
-POOLINGS: tuple[Pooling, ...] = ("own", "cls", "mean", "idf")
-
-
-class Teacher(Protocol):
-    """Anything that turns texts into float32 (n, d) vectors of unit length."""
-
-    dimension: int
-
-    def encode(self, texts: Sequence[str]) -> np.ndarray:
-        """Return float32 (n, d), unit length."""
-        ...
 
 
 class TransformerTeacher:
@@ -63,6 +52,9 @@ class TransformerTeacher:
             self._model = AutoModel.from_pretrained(name_or_path, dtype=dtype).eval()
         except (OSError, ValueError) as error:
             raise TrainingError(f"teacher {name_or_path}: cannot be loaded ({error})") from error
+        # A checkpoint may carry padding of its own, whose tokens would count as text here.
+        self._tokenizer.backend_tokenizer.no_padding()
+        self._tokenizer.backend_tokenizer.no_truncation()
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self._model.to(self._device)
         self._max_tokens = min(max_tokens, self._model.config.max_position_embeddings)
@@ -166,5 +158,8 @@ def _file(name_or_path: str, file: str) -> Path | None:
     local = Path(name_or_path)
     if local.is_dir():
         return local / file if (local / file).exists() else None
-    found = cached_file(name_or_path, file, _raise_exceptions_for_missing_entries=False)
+    try:
+        found = cached_file(name_or_path, file, _raise_exceptions_for_missing_entries=False)
+    except OSError as error:
+        raise TrainingError(f"teacher {name_or_path}: cannot be loaded ({error})") from error
     return Path(found) if found else None

@@ -16,6 +16,7 @@ import gradio as gr
 from markdown_it import MarkdownIt
 
 from faq_app.service import MAX_QUERY_LENGTH, Reply, Service, Verdict
+from indexer.errors import StoreError
 
 TITLE = "智能客服"
 SUBTITLE = "常见问题助手"
@@ -137,7 +138,12 @@ def _choose(service: Service, turns: Turns, trace_id: str, entry_id: str) -> Tur
 def _rate(service: Service, turns: Turns, trace_id: str, verdict: str) -> Turns:
     if verdict not in get_args(Verdict) or not _has(turns, trace_id):
         return turns
-    service.feedback(trace_id, verdict)
+    try:
+        service.feedback(trace_id, verdict)
+    except (KeyError, StoreError):
+        _log.exception("feedback could not be stored")
+        gr.Warning("暂时无法记录，请稍后再试", title="提示")
+        return turns
     return tuple(
         replace(turn, verdict=verdict) if turn.reply.trace_id == trace_id else turn
         for turn in turns

@@ -62,6 +62,7 @@ class Service:
         self._encoder = encoder
         self._reloading = threading.Lock()
         self._searcher = Searcher.load(store, encoder)
+        self._unservable = -1
         self._frequent: tuple[float, tuple[str, ...]] = (-FREQUENT_SECONDS, ())
 
     @classmethod
@@ -86,7 +87,7 @@ class Service:
     @property
     def entry_count(self) -> int:
         """Return how many entries can be found."""
-        return sum(entry.enabled for entry in self._searcher.entries.values())
+        return len(self._searcher.live_entries())
 
     @property
     def encoder_fingerprint(self) -> str:
@@ -128,9 +129,12 @@ class Service:
     def choose(self, trace_id: str, entry_id: str) -> Reply:
         """Answer with the entry that the customer clicked; raises KeyError for unknown ids."""
         searcher = self._current()
-        if entry_id not in searcher.entries or not searcher.entries[entry_id].enabled:
+        if entry_id not in searcher.live_entries():
             raise KeyError(entry_id)
-        self._store.mark_query(trace_id, chosen=entry_id)
+        try:
+            self._store.mark_query(trace_id, chosen=entry_id)
+        except StoreError as error:
+            _log.error("a choice could not be logged: %s", error)
         reply = Reply(trace_id, "", "answer", "chosen", searcher.revision)
         return _answered(reply, searcher, entry_id)
 
@@ -144,7 +148,7 @@ class Service:
         if time.monotonic() - made < FREQUENT_SECONDS and len(questions) >= count:
             return questions[:count]
         searcher = self._current()
-        live = {key: entry for key, entry in searcher.entries.items() if entry.enabled}
+        live = searcher.live_entries()
         asked = [key for key in self._store.entry_hits() if key in live]
         seen: dict[str, int] = {}
         turn = {}
@@ -161,14 +165,15 @@ class Service:
 
         A request that meets a reload under way goes on with the old one: it never waits.
         """
-        if self._store.revision() != self._searcher.revision and self._reloading.acquire(
-            blocking=False
-        ):
+        revision = self._store.revision()
+        fresh = revision in (self._searcher.revision, self._unservable)
+        if not fresh and self._reloading.acquire(blocking=False):
             try:
                 self._searcher = Searcher.load(self._store, self._encoder, self._searcher)
             except StoreError as error:
                 # Another encoder's vectors: keep answering from what is loaded.
-                _log.error("the new revision cannot be served: %s", error)
+                self._unservable = revision
+                _log.error("revision %d cannot be served: %s", revision, error)
             finally:
                 self._reloading.release()
         return self._searcher

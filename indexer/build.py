@@ -59,13 +59,20 @@ def plan_import(snapshot: Snapshot, table: ImportedTable, mode: Mode) -> Plan:
     by_question = {normalise(e.question): e.key for e in snapshot.entries.values()}
     keys = _keys(rows, snapshot.entries, by_question)
     present = set(keys)
-    # Whose question is it? Entries that the file does not touch keep theirs in mode append.
+    # A faulty row still names its entry: being faulty is not being absent.
+    named = {normalise(cell) for failed in table.failures for cell in failed.cells}
+    absent = [e for e in snapshot.entries.values() if e.enabled and e.key not in present]
+    kept = [
+        entry
+        for entry in absent
+        if mode == "append"
+        or not named.isdisjoint((normalise(entry.key), normalise(entry.question)))
+    ]
+    # Whose question is it? Entries that stay as they are keep theirs.
     owner: dict[str, str] = {}
-    if mode == "append":
-        for entry in snapshot.entries.values():
-            if entry.key not in present and entry.enabled:
-                for text in (entry.question, *entry.variants):
-                    owner.setdefault(normalise(text), entry.key)
+    for entry in kept:
+        for text in (entry.question, *entry.variants):
+            owner.setdefault(normalise(text), entry.key)
 
     added, updated, unchanged, rejected, notes = [], [], [], [], []
     taken: set[str] = set()
@@ -93,19 +100,11 @@ def plan_import(snapshot: Snapshot, table: ImportedTable, mode: Mode) -> Plan:
         fields = {name: getattr(row, name) for name in Entry.__dataclass_fields__}
         entry = Entry(**fields | {"key": key, "variants": tuple(variants)})
         stored = snapshot.entries.get(key)
-        group = added if stored is None else unchanged if stored == entry else updated
-        group.append(entry)
-    disabled = []
-    if mode == "replace":
-        # A faulty row still names its entry: being faulty is not being absent.
-        named = {normalise(cell) for failed in table.failures for cell in failed.cells}
-        disabled = [
-            replace(entry, enabled=False)
-            for entry in snapshot.entries.values()
-            if entry.enabled
-            and entry.key not in present
-            and named.isdisjoint((normalise(entry.key), normalise(entry.question)))
-        ]
+        if stored is None:
+            added.append(entry)
+        else:
+            (unchanged if _in_any_order(stored) == _in_any_order(entry) else updated).append(entry)
+    disabled = [replace(entry, enabled=False) for entry in absent if entry not in kept]
     return Plan(
         tuple(added), tuple(updated), tuple(unchanged), tuple(disabled), tuple(rejected),
         tuple(notes),
@@ -164,6 +163,11 @@ def refresh(
 ) -> Published:
     """Make all vectors this encoder's; the entries stay as they are."""
     return publish(store, store.snapshot(), encoder, progress=progress)
+
+
+def _in_any_order(entry: Entry) -> Entry:
+    """Return the entry with its similar questions sorted: their order means nothing."""
+    return replace(entry, variants=tuple(sorted(entry.variants)))
 
 
 def _keys(

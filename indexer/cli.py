@@ -43,7 +43,7 @@ class _Group(click.Group):
     def invoke(self, ctx: click.Context) -> object:
         try:
             return super().invoke(ctx)
-        except (IndexerError, DistillError) as error:
+        except (IndexerError, DistillError, OSError) as error:
             raise click.ClickException(str(error)) from error
 
 
@@ -176,9 +176,8 @@ def prepare(ctx: click.Context, faq_file: Path, db: Path, encoder: Path) -> None
         _say("编码器变了: 正在重算向量")
         ctx.invoke(refresh, db=db, encoder=encoder)
     source = store.setting("source", {})
-    changed = faq_file.exists() and source.get("sha256") != _sha256(faq_file)
-    if changed and source.get("name") == faq_file.name:
-        _say(f"{faq_file} 在导入之后改过, 没有自动导入。要导入请运行:")
+    if faq_file.exists() and source.get("sha256") != _sha256(faq_file):
+        _say(f"{db} 里是 {source.get('name')} 的旧内容, {faq_file} 没有自动导入。要导入请运行:")
         _say(f"  python -m indexer build {faq_file} --db {db}")
 
 
@@ -250,13 +249,13 @@ def evaluate(queries: Path, db: Path, encoder: Path, split: str, json_file: Path
     Example:
       python -m indexer evaluate data/queries.csv --split test
     """
+    if json_file and not json_file.parent.is_dir():
+        raise click.ClickException(
+            f"{json_file}: 目录不存在。先建目录: mkdir -p {json_file.parent}"
+        )
     labelled = evaluating.read_queries(queries, split)
     searcher = Searcher.load(Store.open(db), Encoder.load(encoder))
-    if unknown := evaluating.unknown_entries(searcher, labelled):
-        _say(
-            f"{queries}: {len(unknown)} 条提问的条目不在 {db} 里或已停用 "
-            f"(第一个: {unknown[0].entry_id!r}), 都算作失败"
-        )
+    _report_unknown(searcher, labelled, queries)
     cases = evaluating.run_cases(searcher, labelled)
     overall = evaluating.measure(cases)
     for name, value in asdict(overall).items():
@@ -308,12 +307,23 @@ def _tune(
     store: Store, model: Encoder, queries: list[evaluating.LabelledQuery], source: Path
 ) -> None:
     searcher = Searcher.load(store, model)
+    _report_unknown(searcher, queries, source)
     thresholds = evaluating.tune_thresholds(searcher, queries, source.name)
-    store.save_settings(as_setting(thresholds, model.fingerprint))
+    revision = store.publish_settings(as_setting(thresholds, model.fingerprint))
     _say(
         f"阈值: 直接回答 ≥ {thresholds.answer}, 反问 ≥ {thresholds.clarify}, "
-        f"选自 {thresholds.calibrated_on}"
+        f"选自 {thresholds.calibrated_on} (第 {revision} 版)"
     )
+
+
+def _report_unknown(
+    searcher: Searcher, queries: list[evaluating.LabelledQuery], source: Path
+) -> None:
+    if unknown := evaluating.unknown_entries(searcher, queries):
+        _say(
+            f"{source}: {len(unknown)} 条提问的条目不在库里或已停用 "
+            f"(第一个: {unknown[0].entry_id!r}), 都算作失败"
+        )
 
 
 class _Progress:

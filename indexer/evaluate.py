@@ -167,9 +167,18 @@ def measure_by_kind(cases: Sequence[Case]) -> dict[str, Evaluation]:
 def tune_thresholds(
     searcher: Searcher, queries: Sequence[LabelledQuery], source: str
 ) -> Thresholds:
-    """Choose thresholds on these queries; see ``decision.tune``."""
+    """Choose thresholds on these queries; see ``decision.tune``.
+
+    Raises TableError if no query finds anything.
+    """
     judged = [Judged(query.entry_id, searcher.search(query.query, DEPTH).hits) for query in queries]
-    return tune(judged, f"{source} ({len(queries)} queries)")
+    try:
+        return tune(judged, f"{source} ({len(queries)} queries)")
+    except ValueError as error:
+        raise TableError(
+            f"{source}: 没有一条提问在库里找到任何条目, 无法选定阈值。"
+            f"怎么办: 检查提问表是否属于这个库"
+        ) from error
 
 
 def unknown_entries(searcher: Searcher, queries: Sequence[LabelledQuery]) -> list[LabelledQuery]:

@@ -87,6 +87,11 @@ class Searcher:
             found,
         )
 
+    def live_entries(self) -> dict[str, Entry]:
+        """Return the entries that may be shown today, in file order."""
+        today = date.today().isoformat()
+        return {key: entry for key, entry in self.entries.items() if applies(entry, today)}
+
     def search(self, query: str, k: int = 5) -> SearchResult:
         """Return the k best entries by the score of their best question.
 
@@ -119,7 +124,7 @@ class Searcher:
         best: dict[str, Hit] = {}
         for i in np.argsort(-scores, kind="stable"):
             question = self._questions[rows[i]]
-            if question.entry_key not in best and _valid(self.entries[question.entry_key], today):
+            if question.entry_key not in best and applies(self.entries[question.entry_key], today):
                 best[question.entry_key] = Hit(
                     question.entry_key,
                     question.id,
@@ -129,11 +134,14 @@ class Searcher:
         return list(best.values())
 
 
+def applies(entry: Entry, today: str) -> bool:
+    """Say whether an entry may be shown on a day (YYYY-MM-DD): switched on, and valid then."""
+    return (
+        entry.enabled
+        and (not entry.valid_from or entry.valid_from <= today)
+        and (not entry.valid_to or today <= entry.valid_to)
+    )
+
+
 def _bounded(value: np.floating) -> float:
     return max(-1.0, min(1.0, round(float(value), 5)))
-
-
-def _valid(entry: Entry, today: str) -> bool:
-    return (not entry.valid_from or entry.valid_from <= today) and (
-        not entry.valid_to or today <= entry.valid_to
-    )

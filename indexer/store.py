@@ -7,6 +7,7 @@ take turns and are whole transactions.
 import json
 import sqlite3
 import threading
+import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -56,7 +57,8 @@ class Store:
         self.path = path
         self._local = threading.local()
         self._writing = threading.RLock()
-        self._connections: list[sqlite3.Connection] = []
+        # Weakly: a thread that ends takes its connection with it.
+        self._open: weakref.WeakSet[Database] = weakref.WeakSet()
 
     @classmethod
     def open(cls, path: Path) -> "Store":
@@ -81,8 +83,11 @@ class Store:
             with store._explaining():
                 store._require_ours()
                 with store._writing:
-                    store._db.enable_wal()
-                    store._db.execute(f"pragma application_id = {APPLICATION_ID}")
+                    # Only what is not so yet: reading must not need the write lock.
+                    if store._db.journal_mode != "wal":
+                        store._db.enable_wal()
+                    if store._application_id() != APPLICATION_ID:
+                        store._db.execute(f"pragma application_id = {APPLICATION_ID}")
                     if migrations.pending(store._db):
                         migrations.apply(store._db)
         except StoreError:
@@ -92,9 +97,8 @@ class Store:
 
     def close(self) -> None:
         """Close the connections of all threads."""
-        for connection in self._connections:
-            connection.close()
-        self._connections.clear()
+        for db in list(self._open):
+            db.conn.close()
 
     # Reading
 
@@ -189,8 +193,15 @@ class Store:
             self._write_settings(db, {**change.settings, "revision": revision + 1})
         return revision + 1
 
+    def publish_settings(self, settings: Mapping[str, Any]) -> int:
+        """Store settings that decide replies, such as thresholds, as a new revision; return it."""
+        with self._explaining(), self._transaction() as db:
+            revision = self.revision() + 1
+            self._write_settings(db, {**settings, "revision": revision})
+        return revision
+
     def save_settings(self, settings: Mapping[str, Any]) -> None:
-        """Store settings, such as thresholds, that do not change the FAQ."""
+        """Store settings that no reply depends on."""
         with self._explaining(), self._transaction() as db:
             self._write_settings(db, settings)
 
@@ -287,8 +298,8 @@ class Store:
             connection = sqlite3.connect(self.path, timeout=10, check_same_thread=False)
             connection.execute("pragma foreign_keys = on")
             connection.execute("pragma synchronous = normal")
-            self._connections.append(connection)
             self._local.db = Database(connection)
+            self._open.add(self._local.db)
         return self._local.db
 
     @contextmanager
@@ -322,13 +333,15 @@ class Store:
             magic = file.read(len(_SQLITE_MAGIC))
         if magic != _SQLITE_MAGIC:
             raise StoreError(f"{self.path}: 不是 SQLite 数据库。换一个路径: --db 文件")
-        found = self._db.execute("pragma application_id").fetchone()[0]
         # Ours, killed while being created, may still be an empty file without the mark.
         tables = self._db.execute("select count(*) from sqlite_master").fetchone()[0]
-        if found != APPLICATION_ID and tables:
+        if self._application_id() != APPLICATION_ID and tables:
             raise StoreError(
                 f"{self.path}: 是别的程序的 SQLite 数据库, 没有动它。换一个路径: --db 文件"
             )
+
+    def _application_id(self) -> int:
+        return self._db.execute("pragma application_id").fetchone()[0]
 
     @contextmanager
     def _explaining(self) -> Iterator[None]:
@@ -342,6 +355,8 @@ class Store:
                 remedy = "检查文件和目录是否可写、磁盘是否已满"
             raise StoreError(f"{self.path}: {error}; {remedy}") from error
         except sqlite3.DatabaseError as error:
+            if not any(sign in str(error) for sign in ("malformed", "not a database")):
+                raise StoreError(f"{self.path}: {error}") from error
             raise StoreError(
                 f"{self.path}: 已损坏 ({error})。把它移走后重新建库: "
                 f"python -m indexer build 问答表 --db {self.path}"

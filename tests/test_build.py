@@ -71,6 +71,20 @@ def test_an_entry_whose_row_is_faulty_is_not_switched_off(store, encoder, tmp_pa
     assert plan.disabled == ()
 
 
+def test_another_row_cannot_take_the_questions_of_an_entry_that_stays(store, encoder, tmp_path):
+    load(store, encoder, table(tmp_path, "a,怎么退货,退掉,甲"))
+    plan = load(store, encoder, table(tmp_path, "a,怎么退货,退掉,", "b,怎么付款,退掉##付钱,乙"))
+    assert store.snapshot().entries["b"].variants == ("付钱",)
+    assert "退掉" in plan.notes[0]
+
+
+def test_the_order_of_similar_questions_is_no_change(store, encoder, tmp_path):
+    load(store, encoder, table(tmp_path, "a,怎么退货,甲问##乙问,答"))
+    load(store, encoder, table(tmp_path, "a,怎么退货,甲问##新问##乙问,答"))
+    assert store.revision() == 2
+    assert load(store, encoder, table(tmp_path, "a,怎么退货,乙问##甲问##新问,答")).changes == ()
+
+
 def test_without_ids_a_row_is_the_entry_of_the_same_question(store, encoder, tmp_path):
     path = tmp_path / "plain.csv"
     path.write_text("问题,答案\n怎么退货？,甲\n", encoding="utf-8")

@@ -25,6 +25,12 @@ def test_sentences_are_compared_on_letters_and_digits_only():
     assert dedup_key("花呗 怎么还款？ＡＢ") == dedup_key("花呗怎么还款!!ab")
 
 
+def test_each_question_of_a_faqs_cell_is_held_out(tmp_path):
+    write(tmp_path / "faq.csv", "id,question,similar\n1,怎么退货,我要退货##退掉\n")
+    held_out = HeldOut.read([tmp_path / "faq.csv"])
+    assert held_out.holds("怎么退货？") and held_out.holds("退掉")
+
+
 def test_no_held_out_sentence_is_ever_read(tmp_path):
     write(tmp_path / "eval" / "test.tsv", "怎么退货?\t如何退货\t1\n")
     write(tmp_path / "eval" / "queries.csv", 'query,faq_id\n"发票,怎么开",3\n')

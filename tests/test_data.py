@@ -3,9 +3,14 @@
 import csv
 from collections import Counter
 
+import pytest
+
 from distill.text import normalise
+from indexer.build import plan_import, publish
 from indexer.decision import DEFAULTS
-from indexer.evaluate import read_queries, split_of
+from indexer.evaluate import read_queries, split_of, tune_thresholds
+from indexer.search import Searcher
+from indexer.store import Store
 from indexer.table_import import read_table
 from tests.conftest import ROOT
 
@@ -65,5 +70,13 @@ def test_the_files_have_the_columns_that_others_rely_on():
             assert ",".join(next(csv.reader(file))) == header
 
 
-def test_the_bundled_encoder_has_thresholds_of_its_own(encoder):
-    assert encoder.fingerprint in DEFAULTS
+def test_the_default_thresholds_are_those_that_dev_gives(encoder, tmp_path):
+    store = Store.create(tmp_path / "faq.db")
+    empty = store.snapshot()
+    publish(store, empty, encoder, plan_import(empty, read_table(FAQ), "replace").changes)
+    searcher = Searcher.load(store, encoder)
+    assert searcher.thresholds == DEFAULTS[encoder.fingerprint]
+    tuned = tune_thresholds(searcher, read_queries(QUERIES, "dev"), QUERIES.name)
+    assert (tuned.answer, tuned.clarify) == pytest.approx(
+        (searcher.thresholds.answer, searcher.thresholds.clarify), abs=2e-3
+    )

@@ -142,6 +142,31 @@ def test_no_reply_mixes_two_revisions(service, store, encoder):
     assert wrong == []
 
 
+def test_new_thresholds_are_used_without_a_restart(service, store, encoder):
+    assert service.ask("怎么退货呀").decision == "clarify"
+    store.publish_settings(as_setting(Thresholds(0.1, 0.1, "test"), encoder.fingerprint))
+    assert service.ask("怎么退货呀").decision == "answer"
+
+
+def test_an_expired_entry_is_neither_offered_nor_given(service, store, encoder):
+    publish(store, store.snapshot(), encoder, [replace(ENTRIES[0], valid_to="2020-01-01")])
+    trace_id = service.ask("怎么开发票").trace_id
+    assert service.frequent_questions(5) == ("如何开具电子发票？",)
+    assert service.entry_count == 1
+    with pytest.raises(KeyError):
+        service.choose(trace_id, "refund")
+
+
+def test_a_revision_of_another_encoder_is_tried_once(service, store, monkeypatch):
+    store.publish_settings({"encoder": "another"})
+    read = []
+    snapshot = store.snapshot
+    monkeypatch.setattr(store, "snapshot", lambda: read.append(1) or snapshot())
+    for _ in range(3):
+        assert service.ask("怎么退货").answer == ANSWER
+    assert len(read) == 1
+
+
 def test_a_log_that_cannot_be_written_does_not_keep_the_answer_back(service, store, monkeypatch):
     def full(row):
         raise StoreError("disk is full")

@@ -1,3 +1,4 @@
+import gc
 import sqlite3
 import threading
 from dataclasses import replace
@@ -153,6 +154,15 @@ def test_a_locked_database_says_who_to_wait_for(store, monkeypatch):
     other.rollback()
     store.save_settings({"x": 0.0})
     assert store.setting("x", 5) == 0.0
+
+
+def test_threads_that_end_take_their_connections_with_them(store):
+    for _ in range(20):
+        thread = threading.Thread(target=store.revision)
+        thread.start()
+        thread.join()
+    gc.collect()
+    assert len(store._open) <= 2
 
 
 def test_opening_twice_applies_migrations_once(store):
