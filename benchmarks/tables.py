@@ -46,7 +46,8 @@ def _retrieval(faq: dict) -> str:
         rows.append(f"| {label} | {shares} | {system['median_ms_a_query']:.2f} |")
     note = (
         f"示例 FAQ({faq['entries']} 个条目,{faq['questions']} 个问法)上的 test 部分,"
-        f"{faq['in_scope']} 条库内提问;编码器训练时没有见过这两个文件。"
+        f"{faq['in_scope']} 条库内提问,故意写得难:口语、错别字、谐音、繁体、先讲一大段经过……;"
+        "训练时没有读过这两个文件,训练用的文本里也没有其中任何一条提问。"
     )
     head = "| % | Recall@1 | Recall@3 | MRR@10 | 每次检索 ms |\n|---|---|---|---|---|"
     return "\n".join([note, "", head, *rows])

@@ -34,6 +34,8 @@ class _Group(click.Group):
     def invoke(self, ctx: click.Context) -> object:
         try:
             return super().invoke(ctx)
+        except BrokenPipeError:  # click knows: the reader of our output has seen enough
+            raise
         except (DistillError, OSError) as error:
             raise click.ClickException(str(error)) from error
 

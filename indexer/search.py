@@ -107,13 +107,15 @@ class Searcher:
         lexical = self._lexical.cosines(features(weighted))
         depth = max(_CANDIDATES, 8 * k)
         while True:
-            hits = self._best_entries(vector, lexical, depth)
-            if len(hits) >= k or depth >= len(self._questions):
-                return SearchResult(query, tuple(hits[:k]), self.revision)
+            hits = self._best_entries(vector, lexical, depth, k)
+            if len(hits) == k or depth >= len(self._questions):
+                return SearchResult(query, tuple(hits), self.revision)
             # A few entries' many similar questions filled the list: look further down.
             depth *= 4
 
-    def _best_entries(self, vector: np.ndarray, lexical: np.ndarray, depth: int) -> list[Hit]:
+    def _best_entries(
+        self, vector: np.ndarray, lexical: np.ndarray, depth: int, k: int
+    ) -> list[Hit]:
         near = self._vectors.search(vector, depth)
         alike = np.argsort(-lexical, kind="stable")[:depth]
         rows = np.union1d(near, alike)
@@ -131,6 +133,8 @@ class Searcher:
                     question.text,
                     *(_bounded(x) for x in (scores[i], cosines[i], lexical[rows[i]])),
                 )
+                if len(best) == k:
+                    break
         return list(best.values())
 
 
