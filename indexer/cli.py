@@ -314,6 +314,7 @@ def _tune(
     revision = store.publish_settings(as_setting(thresholds, model.fingerprint))
     _say(
         f"阈值: 直接回答 ≥ {thresholds.answer}, 反问 ≥ {thresholds.clarify}, "
+        f"领先 ≥ {thresholds.margin}, "
         f"选自 {thresholds.calibrated_on} (第 {revision} 版)"
     )
 

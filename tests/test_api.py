@@ -27,7 +27,7 @@ class FakeService:
             return Reply("t2", query, "reject", "low_score", 3)
         if "想" in query:
             options = (Option("refund", "如何申请退货？"),)
-            return Reply("t3", query, "clarify", "between_thresholds", 3, options=options)
+            return Reply("t3", query, "clarify", "between", 3, options=options)
         return Reply(
             "t1", query, "answer", "score", 3, "refund", "怎么退货", "退货", "A\n<b>", (), (HIT,)
         )

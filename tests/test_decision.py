@@ -26,8 +26,8 @@ def result(*cosines):
     [
         ((1.0, 0.5), "answer", 2, "exact"),
         ((0.8, 0.5), "answer", 2, "score"),  # equal to the threshold counts
-        ((0.79, 0.6, 0.4), "clarify", 2, "between_thresholds"),  # only those above clarify
-        ((0.79,) * 9, "clarify", OPTIONS, "between_thresholds"),
+        ((0.79, 0.6, 0.4), "clarify", 2, "between"),  # only those above clarify
+        ((0.79,) * 9, "clarify", OPTIONS, "between"),
         ((0.59,), "reject", 0, "low_score"),
         ((), "reject", 0, "no_hits"),
     ],
@@ -35,6 +35,15 @@ def result(*cosines):
 def test_two_thresholds_make_three_decisions(cosines, kind, shown, reason):
     decision = decide(result(*cosines), Thresholds(0.8, 0.6))
     assert (decision.kind, len(decision.hits), decision.reason) == (kind, shown, reason)
+
+
+def test_an_entry_that_hardly_leads_is_not_answered_unasked():
+    thresholds = Thresholds(0.8, 0.6, margin=0.05)
+    near, clear = decide(result(0.9, 0.86), thresholds), decide(result(0.9, 0.85), thresholds)
+    assert (near.kind, near.reason) == ("clarify", "near_equal")
+    assert clear.kind == "answer"
+    assert decide(result(1.0, 0.99), thresholds).kind == "answer"  # the same text is no question
+    assert decide(result(0.9), thresholds).kind == "answer"  # nobody else is near
 
 
 def test_0_and_1_are_thresholds_like_any_other():
@@ -78,7 +87,7 @@ def test_tuning_on_all_wrong_queries_still_gives_legal_thresholds():
 
 
 def test_thresholds_of_another_encoder_are_not_used():
-    ours = Thresholds(0.9, 0.1, "queries.csv")
+    ours = Thresholds(0.9, 0.1, 0.02, "queries.csv")
     settings = as_setting(ours, "aaaa")
     assert thresholds_of(settings, "aaaa") == ours
     assert thresholds_of(settings, "bbbb") == UNKNOWN_ENCODER

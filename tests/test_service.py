@@ -26,7 +26,7 @@ ENTRIES = (
 @pytest.fixture
 def store(tmp_path, encoder):
     store = Store.create(tmp_path / "faq.db")
-    settings = as_setting(Thresholds(0.9, 0.2, "test"), encoder.fingerprint)
+    settings = as_setting(Thresholds(0.9, 0.2, 0.0, "test"), encoder.fingerprint)
     publish(store, store.snapshot(), encoder, ENTRIES, settings)
     return store
 
@@ -144,7 +144,7 @@ def test_no_reply_mixes_two_revisions(service, store, encoder):
 
 def test_new_thresholds_are_used_without_a_restart(service, store, encoder):
     assert service.ask("怎么退货呀").decision == "clarify"
-    store.publish_settings(as_setting(Thresholds(0.1, 0.1, "test"), encoder.fingerprint))
+    store.publish_settings(as_setting(Thresholds(0.1, 0.1, 0.0, "test"), encoder.fingerprint))
     assert service.ask("怎么退货呀").decision == "answer"
 
 
