@@ -105,7 +105,7 @@ def site(tmp_path_factory):
     subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
     # Between "the same words" and "anything", all is doubtful: which encoder it is plays no part.
     fingerprint = Encoder.load(BUNDLE).fingerprint
-    Store.open(db).save_settings(as_setting(Thresholds(0.999, 0.0, "test"), fingerprint))
+    Store.open(db).save_settings(as_setting(Thresholds(0.999, 0.0, 0.0, "test"), fingerprint))
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
