@@ -81,13 +81,13 @@ class Service:
 
     @property
     def revision(self) -> int:
-        """Return the revision being served."""
-        return self._searcher.revision
+        """Return the revision being served, after loading a new one."""
+        return self._current().revision
 
     @property
     def entry_count(self) -> int:
         """Return how many entries can be found."""
-        return len(self._searcher.live_entries())
+        return len(self._current().live_entries())
 
     @property
     def encoder_fingerprint(self) -> str:

@@ -13,6 +13,7 @@ from distill.encoder import Encoder
 from distill.text import normalise
 from indexer.records import Entry, FaqRow
 from indexer.store import Publication, Snapshot, Store
+from indexer.table_columns import read_header
 from indexer.table_import import FailedRow, ImportedTable
 
 Mode = Literal["replace", "append"]
@@ -60,7 +61,16 @@ def plan_import(snapshot: Snapshot, table: ImportedTable, mode: Mode) -> Plan:
     keys = _keys(rows, snapshot.entries, by_question)
     present = set(keys)
     # A faulty row still names its entry: being faulty is not being absent.
-    named = {normalise(cell) for failed in table.failures for cell in failed.cells}
+    fields = read_header(table.header).fields
+    naming = [
+        i for name in ("key", "question", "questions", "heading") for i in fields.get(name, ())
+    ]
+    named = {
+        normalise(failed.cells[i])
+        for failed in table.failures
+        for i in naming
+        if i < len(failed.cells)
+    }
     absent = [e for e in snapshot.entries.values() if e.enabled and e.key not in present]
     kept = [
         entry

@@ -19,7 +19,7 @@ from distill.errors import DistillError
 from indexer import build as building
 from indexer import evaluate as evaluating
 from indexer.check import find_problems
-from indexer.decision import as_setting, decide
+from indexer.decision import Thresholds, as_setting, decide
 from indexer.errors import IndexerError, PublishError
 from indexer.search import Searcher
 from indexer.store import Snapshot, Store
@@ -96,11 +96,15 @@ def build(
     Example:
       python -m indexer build data/faq.csv --queries data/queries.csv
     """
+    if failed and failed.resolve() == faq_file.resolve():
+        raise click.ClickException(
+            f"--failed {failed} 就是要导入的文件, 会覆盖它。怎么办: 换一个文件名"
+        )
     table = read_table(faq_file, encoding=encoding, sheet=sheet)
     tuning = evaluating.read_queries(queries, "dev") if queries else []
     model = Encoder.load(encoder)
-    # A dry run must not even create the file.
-    store = None if dry_run and not db.exists() else Store.create(db)
+    # Created only when there is something to publish.
+    store = Store.open(db) if db.exists() else None
     snapshot = store.snapshot() if store else Snapshot(0, {}, {}, (), {})
     plan = building.plan_import(snapshot, table, mode)
     faulty = sorted((*table.failures, *plan.rejected), key=lambda row: row.line)
@@ -108,20 +112,25 @@ def build(
     if failed and faulty:
         write_failures(failed, table, plan.rejected)
         _say(f"有误的行已写入 {failed}: 改好后用 --mode append 再导入")
+    elif failed and failed.exists():
+        _say(f"没有有误的行; {failed} 是以前留下的, 没有动它")
     if strict and faulty:
         raise PublishError(
             f"{faq_file}: 有 {len(faulty)} 行有误, 因为 --strict, 什么也没有发布。"
             f"怎么办: 改好这些行 (--failed 文件 可导出), 或去掉 --strict"
         )
     if dry_run:
-        _say("试运行: 什么也没有写入")
+        _say("试运行: 数据库没有动")
         return
     if not plan.entries:
         raise PublishError(
             f"{faq_file}: 没有一行可用, 什么也没有发布。"
             f"怎么办: 改好上面列出的行, 再运行 python -m indexer build {faq_file}"
         )
+    store = store or Store.create(db)
+    # Rows appended to a FAQ are not where it comes from.
     source = {"source": {"name": faq_file.name, "sha256": _sha256(faq_file)}}
+    source = source if mode == "replace" or not snapshot.revision else {}
     stale = snapshot.settings.get("encoder") != model.fingerprint
     if plan.changes or stale:
         with _Progress() as progress:
@@ -132,8 +141,7 @@ def build(
         _say(f"{db}: 没有变化, 仍是第 {snapshot.revision} 版")
     if tuning:
         _tune(store, model, tuning, queries)
-    elif not Searcher.load(store, model).thresholds.calibrated_on:
-        _say("阈值: 默认值, 未在您的提问上校准 (--queries 文件 可校准)")
+    _say(_in_words(Searcher.load(store, model).thresholds))
     _say(f"下一步: python app.py --db {db}")
 
 
@@ -179,7 +187,8 @@ def prepare(ctx: click.Context, faq_file: Path, db: Path, encoder: Path) -> None
         ctx.invoke(refresh, db=db, encoder=encoder)
     source = store.setting("source", {})
     if faq_file.exists() and source.get("sha256") != _sha256(faq_file):
-        _say(f"{db} 里是 {source.get('name')} 的旧内容, {faq_file} 没有自动导入。要导入请运行:")
+        _say(f"{db} 是从 {source.get('name')} 导入的, {faq_file} 的现有内容没有导入。")
+        _say("要改用它 (它没有的条目会停用):")
         _say(f"  python -m indexer build {faq_file} --db {db}")
 
 
@@ -275,6 +284,23 @@ def evaluate(queries: Path, db: Path, encoder: Path, split: str, json_file: Path
 @main.command()
 @_db
 @_encoder
+@click.option("--reset", is_flag=True, help="Go back to the encoder's defaults.")
+def thresholds(db: Path, encoder: Path, reset: bool) -> None:
+    """Show when the bot answers, asks back or refuses; --reset forgets a calibration.
+
+    \b
+    Example:
+      python -m indexer thresholds
+    """
+    store, model = Store.open(db), Encoder.load(encoder)
+    if reset:
+        store.publish_settings({"thresholds": None})
+    click.echo(_in_words(Searcher.load(store, model).thresholds))
+
+
+@main.command()
+@_db
+@_encoder
 def check(db: Path, encoder: Path) -> None:
     """Look for anything inconsistent; exit code 1 and a list if there is something.
 
@@ -297,8 +323,11 @@ def _report(plan: building.Plan, notes: tuple[str, ...], faulty: list[FailedRow]
         _say(f"未导入: 第 {row.line} 行: {row.reason}")
     if (more := len(faulty) - _SHOWN) > 0:
         _say(f"… 还有 {more} 行未导入 (--failed 文件 可全部导出)")
-    for entry in plan.disabled[:_SHOWN]:
-        _say(f"文件里没有, 已停用: {entry.key} {entry.question}")
+    for what, entries in (("更新", plan.updated), ("文件里没有, 停用", plan.disabled)):
+        for entry in entries[:_SHOWN]:
+            _say(f"{what}: {entry.key} {entry.question}")
+        if (more := len(entries) - _SHOWN) > 0:
+            _say(f"… 还有 {more} 个{what}")
     _say(
         f"新增 {len(plan.added)}, 更新 {len(plan.updated)}, 不变 {len(plan.unchanged)}, "
         f"停用 {len(plan.disabled)}, 未导入 {len(faulty)} 行"
@@ -312,10 +341,18 @@ def _tune(
     _report_unknown(searcher, queries, source)
     thresholds = evaluating.tune_thresholds(searcher, queries, source.name)
     revision = store.publish_settings(as_setting(thresholds, model.fingerprint))
-    _say(
-        f"阈值: 直接回答 ≥ {thresholds.answer}, 反问 ≥ {thresholds.clarify}, "
-        f"领先 ≥ {thresholds.margin}, "
-        f"选自 {thresholds.calibrated_on} (第 {revision} 版)"
+    _say(f"{store.path}: 阈值已校准, 已发布第 {revision} 版")
+
+
+def _in_words(thresholds: Thresholds) -> str:
+    origin = (
+        f"选自 {thresholds.calibrated_on}"
+        if thresholds.calibrated_on
+        else "默认值, 未在您的提问上校准 (--queries 文件 可校准)"
+    )
+    return (
+        f"阈值: 直接回答 ≥ {thresholds.answer} 且领先 ≥ {thresholds.margin}, "
+        f"反问 ≥ {thresholds.clarify}; {origin}"
     )
 
 
@@ -325,7 +362,7 @@ def _report_unknown(
     if unknown := evaluating.unknown_entries(searcher, queries):
         _say(
             f"{source}: {len(unknown)} 条提问的条目不在库里或已停用 "
-            f"(第一个: {unknown[0].entry_id!r}), 都算作失败"
+            f"(第一个: {unknown[0].entry_id!r})"
         )
 
 

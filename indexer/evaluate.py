@@ -19,6 +19,7 @@ from indexer.search import Searcher
 from indexer.table_file import read_rows
 
 DEPTH = 10  # hits looked at: MRR@10
+FEWEST = 20  # labelled queries to choose thresholds on
 Split = Literal["dev", "test", "all"]
 
 
@@ -79,6 +80,7 @@ class Evaluation:
 def read_queries(path: Path, split: Split = "all") -> list[LabelledQuery]:
     """Read columns query, entry_id (or faq_id), and optionally split and kind.
 
+    Rows without a split get one by their text, half and half.
     Raises TableError if a column is missing, a split is unknown, or nothing is left.
     """
     table = read_rows(path)
@@ -95,12 +97,13 @@ def read_queries(path: Path, split: Split = "all") -> list[LabelledQuery]:
         cells = {name: row.cells[i].strip() for name, i in column.items() if i < len(row.cells)}
         if not cells.get("query"):
             continue
-        kind = cells.get("split", "")
-        if kind not in ("", "dev", "test"):
+        # A file without splits is split like ours: what tunes must not also judge.
+        kind = cells.get("split", "") or split_of(cells["query"])
+        if kind not in ("dev", "test"):
             raise TableError(
                 f"{path}:{row.line}: 列 split 是「{kind}」。怎么办: 写 dev 或 test, 或留空"
             )
-        if split in ("all", kind) or not kind:
+        if split in ("all", kind):
             queries.append(
                 LabelledQuery(cells["query"], cells.get(label, ""), kind, cells.get("kind", ""))
             )
@@ -169,8 +172,16 @@ def tune_thresholds(
 ) -> Thresholds:
     """Choose thresholds on these queries; see ``decision.tune``.
 
-    Raises TableError if no query finds anything.
+    Queries of entries that are not there say nothing of thresholds and are left out. Raises
+    TableError if fewer than FEWEST are left, or none finds anything.
     """
+    unknown = set(unknown_entries(searcher, queries))
+    queries = [query for query in queries if query not in unknown]
+    if len(queries) < FEWEST:
+        raise TableError(
+            f"{source}: dev 部分只有 {len(queries)} 条可用的提问, 至少要 {FEWEST} 条才能选定阈值, "
+            f"阈值没有改。怎么办: 补充提问 (库外的提问 entry_id 留空), 或去掉 --queries"
+        )
     judged = [Judged(query.entry_id, searcher.search(query.query, DEPTH).hits) for query in queries]
     try:
         return tune(judged, f"{source} ({len(queries)} queries)")

@@ -332,7 +332,7 @@ class Store:
         with self.path.open("rb") as file:
             magic = file.read(len(_SQLITE_MAGIC))
         if magic != _SQLITE_MAGIC:
-            raise StoreError(f"{self.path}: 不是 SQLite 数据库。换一个路径: --db 文件")
+            raise StoreError(f"{self.path}: 不是 SQLite 数据库。把它移走, 或换一个路径: --db 文件")
         # Ours, killed while being created, may still be an empty file without the mark.
         tables = self._db.execute("select count(*) from sqlite_master").fetchone()[0]
         if self._application_id() != APPLICATION_ID and tables:
@@ -358,6 +358,7 @@ class Store:
             if not any(sign in str(error) for sign in ("malformed", "not a database")):
                 raise StoreError(f"{self.path}: {error}") from error
             raise StoreError(
-                f"{self.path}: 已损坏 ({error})。把它移走后重新建库: "
+                f"{self.path}: 已损坏 ({error})。先试着导出: "
+                f"python -m indexer export 抢救.csv --db {self.path}; 再把它移走, 重新建库: "
                 f"python -m indexer build 问答表 --db {self.path}"
             ) from error

@@ -71,6 +71,12 @@ def test_an_entry_whose_row_is_faulty_is_not_switched_off(store, encoder, tmp_pa
     assert plan.disabled == ()
 
 
+def test_another_cell_of_a_faulty_row_keeps_nobody(store, encoder, tmp_path):
+    load(store, encoder, table(tmp_path, "1,怎么退货,,甲", "3,怎么付款,,乙"))
+    plan = load(store, encoder, table(tmp_path, "1,怎么退货,,甲", "9,新问题,3,"))
+    assert [e.key for e in plan.disabled] == ["3"]
+
+
 def test_another_row_cannot_take_the_questions_of_an_entry_that_stays(store, encoder, tmp_path):
     load(store, encoder, table(tmp_path, "a,怎么退货,退掉,甲"))
     plan = load(store, encoder, table(tmp_path, "a,怎么退货,退掉,", "b,怎么付款,退掉##付钱,乙"))

@@ -65,7 +65,13 @@ def test_strict_publishes_nothing_if_a_row_is_faulty(run, small_faq, tmp_path):
     small_faq.write_text(small_faq.read_text("utf-8") + "x,,没有答案,,\n", encoding="utf-8")
     result = run("build", small_faq, "--db", tmp_path / "new.db", "--strict")
     assert result.exit_code == 1
-    assert Store.open(tmp_path / "new.db").revision() == 0
+    assert not (tmp_path / "new.db").exists()
+
+
+def test_the_file_itself_is_never_overwritten_by_its_faulty_rows(run, small_faq, tmp_path):
+    before = small_faq.read_bytes()
+    result = run("build", small_faq, "--db", tmp_path / "new.db", "--failed", small_faq)
+    assert (result.exit_code, small_faq.read_bytes()) == (1, before)
 
 
 def test_faulty_rows_can_be_corrected_and_imported(run, small_faq, tmp_path):
@@ -85,16 +91,24 @@ def test_faulty_rows_can_be_corrected_and_imported(run, small_faq, tmp_path):
 
 def test_queries_tune_the_thresholds(run, small_faq, tmp_path):
     queries = tmp_path / "q.csv"
-    queries.write_text(
-        "query,entry_id,split\n想退货,refund,dev\n密码丢了,password,dev\n今天天气,,dev\n"
-        "券咋用,coupon,test\n",
-        encoding="utf-8",
-    )
-    result = run("build", small_faq, "--db", tmp_path / "new.db", "--queries", queries)
-    assert result.exit_code == 0
-    stored = Store.open(tmp_path / "new.db").setting("thresholds")
-    assert stored["calibrated_on"] == "q.csv (3 queries)"
+    rows = [f"想退货{i},refund,dev\n密码丢了{i},password,dev\n今天天气{i},,dev" for i in range(8)]
+    rows += ["不在库里的,nowhere,dev", "券咋用,coupon,test"]
+    queries.write_text("query,entry_id,split\n" + "\n".join(rows), encoding="utf-8")
+    db = tmp_path / "new.db"
+    result = run("build", small_faq, "--db", db, "--queries", queries)
+    assert (result.exit_code, "nowhere" in result.stderr) == (0, True)
+    stored = Store.open(db).setting("thresholds")
+    assert stored["calibrated_on"] == "q.csv (24 queries)"
     assert 0 <= stored["clarify"] <= stored["answer"] <= 1
+    assert "选自 q.csv" in run("thresholds", "--db", db).stdout
+    assert "默认值" in run("thresholds", "--db", db, "--reset").stdout
+
+
+def test_a_handful_of_queries_does_not_change_the_thresholds(run, db, small_faq, tmp_path):
+    (tmp_path / "q.csv").write_text("query,entry_id,split\n天气,,dev\n", encoding="utf-8")
+    result = run("build", small_faq, "--db", db, "--queries", tmp_path / "q.csv")
+    assert (result.exit_code, "至少要" in result.stderr) == (1, True)
+    assert Store.open(db).setting("thresholds") is None
 
 
 def test_evaluate_reports_measures_and_cases(run, db, tmp_path):
@@ -198,6 +212,7 @@ def test_a_missing_bundle_names_the_option(small_faq, tmp_path):
         ("text,entry_id\n退货,a\n", "缺少列 query"),
         ("query,entry_id,split\n退货,a,train\n", "列 split 是「train」"),
         ("query,entry_id,split\n退货,a,dev\n", "没有可用的查询"),
+        ("query,entry_id\n", "没有可用的查询"),
     ],
 )
 def test_a_faulty_query_file_is_named(run, db, tmp_path, text, message):
