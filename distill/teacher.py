@@ -116,8 +116,8 @@ def load_teacher(
 ) -> TransformerTeacher:
     """Load a teacher; without ``pooling``, its own if it has one, else ``idf``.
 
-    ``bfloat16`` halves the time on a CPU that has it; measured on all-MiniLM-L6-v2, its vectors
-    keep a cosine of 0.9998 or more with the float32 ones.
+    ``bfloat16`` takes 0.6 of the time on a CPU that has it; on all-MiniLM-L6-v2, its vectors keep a
+    cosine of 0.9998 or more with the float32 ones (both measured).
     """
     if pooling is None:
         pooling = "own" if _file(name_or_path, "modules.json") else "idf"

@@ -9,6 +9,7 @@ import threading
 import time
 import uuid
 from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
 from typing import Literal
 
@@ -17,7 +18,7 @@ from distill.text import normalise, speaks
 from indexer.decision import decide
 from indexer.errors import StoreError
 from indexer.records import Hit
-from indexer.search import Searcher
+from indexer.search import Searcher, applies
 from indexer.store import Store
 
 MAX_QUERY_LENGTH = 500
@@ -129,7 +130,7 @@ class Service:
     def choose(self, trace_id: str, entry_id: str) -> Reply:
         """Answer with the entry that the customer clicked; raises KeyError for unknown ids."""
         searcher = self._current()
-        if entry_id not in searcher.live_entries():
+        if not applies(searcher.entries[entry_id], date.today().isoformat()):
             raise KeyError(entry_id)
         try:
             self._store.mark_query(trace_id, chosen=entry_id)

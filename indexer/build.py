@@ -61,9 +61,9 @@ def plan_import(snapshot: Snapshot, table: ImportedTable, mode: Mode) -> Plan:
     keys = _keys(rows, snapshot.entries, by_question)
     present = set(keys)
     # A faulty row still names its entry: being faulty is not being absent.
-    fields = read_header(table.header).fields
+    columns = read_header(table.header).fields
     naming = [
-        i for name in ("key", "question", "questions", "heading") for i in fields.get(name, ())
+        i for name in ("key", "question", "questions", "heading") for i in columns.get(name, ())
     ]
     named = {
         normalise(failed.cells[i])
@@ -71,18 +71,18 @@ def plan_import(snapshot: Snapshot, table: ImportedTable, mode: Mode) -> Plan:
         for i in naming
         if i < len(failed.cells)
     }
-    absent = [e for e in snapshot.entries.values() if e.enabled and e.key not in present]
-    kept = [
-        entry
-        for entry in absent
-        if mode == "append"
-        or not named.isdisjoint((normalise(entry.key), normalise(entry.question)))
-    ]
+    disabled = []
     # Whose question is it? Entries that stay as they are keep theirs.
     owner: dict[str, str] = {}
-    for entry in kept:
-        for text in (entry.question, *entry.variants):
-            owner.setdefault(normalise(text), entry.key)
+    for entry in snapshot.entries.values():
+        if not entry.enabled or entry.key in present:
+            continue
+        names = (normalise(entry.key), normalise(entry.question))
+        if mode == "append" or not named.isdisjoint(names):
+            for text in (entry.question, *entry.variants):
+                owner.setdefault(normalise(text), entry.key)
+        else:
+            disabled.append(replace(entry, enabled=False))
 
     added, updated, unchanged, rejected, notes = [], [], [], [], []
     taken: set[str] = set()
@@ -114,7 +114,6 @@ def plan_import(snapshot: Snapshot, table: ImportedTable, mode: Mode) -> Plan:
             added.append(entry)
         else:
             (unchanged if _in_any_order(stored) == _in_any_order(entry) else updated).append(entry)
-    disabled = [replace(entry, enabled=False) for entry in absent if entry not in kept]
     return Plan(
         tuple(added), tuple(updated), tuple(unchanged), tuple(disabled), tuple(rejected),
         tuple(notes),

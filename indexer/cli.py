@@ -4,7 +4,6 @@ Data goes to standard output, messages to standard error; an expected error is o
 code 1.
 """
 
-import hashlib
 import json
 import logging
 import sys
@@ -14,12 +13,13 @@ from pathlib import Path
 import click
 from tqdm import tqdm
 
+from distill.bundle import Bundle, file_sha256
 from distill.encoder import Encoder
 from distill.errors import DistillError
 from indexer import build as building
 from indexer import evaluate as evaluating
 from indexer.check import find_problems
-from indexer.decision import Thresholds, as_setting, decide
+from indexer.decision import as_setting, decide, thresholds_of
 from indexer.errors import IndexerError, PublishError
 from indexer.search import Searcher
 from indexer.store import Snapshot, Store
@@ -129,7 +129,7 @@ def build(
         )
     store = store or Store.create(db)
     # Rows appended to a FAQ are not where it comes from.
-    source = {"source": {"name": faq_file.name, "sha256": _sha256(faq_file)}}
+    source = {"source": {"name": faq_file.name, "sha256": file_sha256(faq_file)}}
     source = source if mode == "replace" or not snapshot.revision else {}
     stale = snapshot.settings.get("encoder") != model.fingerprint
     if plan.changes or stale:
@@ -141,7 +141,7 @@ def build(
         _say(f"{db}: 没有变化, 仍是第 {snapshot.revision} 版")
     if tuning:
         _tune(store, model, tuning, queries)
-    _say(_in_words(Searcher.load(store, model).thresholds))
+    _say(_thresholds_in_words(store, model.fingerprint))
     _say(f"下一步: python app.py --db {db}")
 
 
@@ -182,11 +182,11 @@ def prepare(ctx: click.Context, faq_file: Path, db: Path, encoder: Path) -> None
     if store.revision() == 0:  # killed before its first revision
         ctx.invoke(build, faq_file=faq_file, db=db, encoder=encoder, mode="replace")
         return
-    if store.setting("encoder") != Encoder.load(encoder).fingerprint:
+    if store.setting("encoder") != Bundle.open(encoder).fingerprint:
         _say("编码器变了: 正在重算向量")
         ctx.invoke(refresh, db=db, encoder=encoder)
     source = store.setting("source", {})
-    if faq_file.exists() and source.get("sha256") != _sha256(faq_file):
+    if faq_file.exists() and source.get("sha256") != file_sha256(faq_file):
         _say(f"{db} 是从 {source.get('name')} 导入的, {faq_file} 的现有内容没有导入。")
         _say("要改用它 (它没有的条目会停用):")
         _say(f"  python -m indexer build {faq_file} --db {db}")
@@ -292,10 +292,10 @@ def thresholds(db: Path, encoder: Path, reset: bool) -> None:
     Example:
       python -m indexer thresholds
     """
-    store, model = Store.open(db), Encoder.load(encoder)
+    store, bundle = Store.open(db), Bundle.open(encoder)
     if reset:
         store.publish_settings({"thresholds": None})
-    click.echo(_in_words(Searcher.load(store, model).thresholds))
+    click.echo(_thresholds_in_words(store, bundle.fingerprint))
 
 
 @main.command()
@@ -344,7 +344,8 @@ def _tune(
     _say(f"{store.path}: 阈值已校准, 已发布第 {revision} 版")
 
 
-def _in_words(thresholds: Thresholds) -> str:
+def _thresholds_in_words(store: Store, fingerprint: str) -> str:
+    thresholds = thresholds_of({"thresholds": store.setting("thresholds")}, fingerprint)
     origin = (
         f"选自 {thresholds.calibrated_on}"
         if thresholds.calibrated_on
@@ -379,10 +380,6 @@ class _Progress:
 
     def __exit__(self, *_: object) -> None:
         self._bar.close()
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _say(message: str) -> None:
