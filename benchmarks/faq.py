@@ -6,20 +6,18 @@ runs alone. Thresholds play no part in retrieval; ours are the bundle's defaults
 """
 
 import json
-import math
 import tempfile
 import time
-from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 
-import bm25s
 import numpy as np
 
+from baselines import Scores, TfIdf, bm25, character_grams, cosines
 from distill.encoder import Encoder
-from distill.text import normalise, segment, speaks
+from distill.text import speaks
 from indexer.build import plan_import, publish
 from indexer.evaluate import DEPTH, measure, measure_by_kind, read_queries, run_cases
 from indexer.lexical import LexicalIndex, features
@@ -31,58 +29,15 @@ from indexer.table_import import read_table
 ROOT = Path(__file__).parent.parent
 RESULT = ROOT / "benchmarks" / "results" / "faq.json"
 
-Scores = Callable[[str], np.ndarray]  # query → one score a question
-
-
-def bm25(questions: Sequence[str]) -> Scores:
-    """BM25 (bm25s, its defaults) over jieba words."""
-    index = bm25s.BM25()
-    index.index([_words(text) for text in questions], show_progress=False)
-    known = set(index.vocab_dict)
-
-    def scores(query: str) -> np.ndarray:
-        words = [word for word in _words(query) if word in known]
-        return index.get_scores(words) if words else np.zeros(len(questions))
-
-    return scores
-
-
-def character_tfidf(questions: Sequence[str]) -> Scores:
-    """Cosine of TF-IDF over characters and pairs of characters."""
-    counts = [_grams(text) for text in questions]
-    frequency = Counter(gram for grams in counts for gram in grams)
-    idf = {gram: math.log((1 + len(counts)) / (1 + n)) + 1 for gram, n in frequency.items()}
-
-    def vector(grams: Counter[str]) -> dict[str, float]:
-        raw = {gram: n * idf[gram] for gram, n in grams.items() if gram in idf}
-        norm = math.sqrt(sum(value * value for value in raw.values())) or 1.0
-        return {gram: value / norm for gram, value in raw.items()}
-
-    postings: dict[str, list[tuple[int, float]]] = defaultdict(list)
-    for row, grams in enumerate(counts):
-        for gram, value in vector(grams).items():
-            postings[gram].append((row, value))
-
-    def scores(query: str) -> np.ndarray:
-        result = np.zeros(len(questions))
-        for gram, value in vector(_grams(query)).items():
-            for row, weight in postings.get(gram, ()):
-                result[row] += value * weight
-        return result
-
-    return scores
-
 
 def _vectors_only(encoder: Encoder, questions: Sequence[str]) -> Scores:
-    vectors = encoder.encode(questions)
-    return lambda query: (
-        vectors @ encoder.encode([query])[0] if speaks(query) else vectors[:, 0] * 0
-    )
+    scores, nothing = cosines(encoder.encode, questions), np.zeros((1, len(questions)))
+    return lambda queries: scores(queries) if speaks(queries[0]) else nothing
 
 
 def _lexical_only(encoder: Encoder, questions: Sequence[str]) -> Scores:
     index = LexicalIndex([features(encoder.weigh(text)) for text in questions])
-    return lambda query: index.cosines(features(encoder.weigh(query)))
+    return lambda queries: index.cosines(features(encoder.weigh(queries[0])))[None]
 
 
 def as_search(scores: Scores, questions: Sequence[Question]) -> Callable[[str, int], SearchResult]:
@@ -90,7 +45,7 @@ def as_search(scores: Scores, questions: Sequence[Question]) -> Callable[[str, i
 
     def search(query: str, k: int) -> SearchResult:
         best: dict[str, Hit] = {}
-        values = scores(query)
+        values = scores([query])[0]
         for row in np.argsort(-values, kind="stable"):
             question = questions[row]
             if question.entry_key not in best and values[row] > 0:
@@ -118,13 +73,14 @@ def main() -> None:
         questions = store.snapshot().questions
         store.close()
     texts = [question.text for question in questions]
+    tfidf = TfIdf.fit(texts, character_grams)
     queries = read_queries(ROOT / "data" / "queries.csv", "test")
     searches = {
         "ours": searcher.search,
         "ours_vectors_only": as_search(_vectors_only(encoder, texts), questions),
         "ours_lexical_only": as_search(_lexical_only(encoder, texts), questions),
         "bm25": as_search(bm25(texts), questions),
-        "character_tfidf": as_search(character_tfidf(texts), questions),
+        "character_tfidf": as_search(cosines(tfidf.encode, texts), questions),
     }
     systems = {}
     for name, search in searches.items():
@@ -160,7 +116,7 @@ def main() -> None:
         "lexical_share": LEXICAL_SHARE,
         "build_seconds": round(build_seconds, 2),
         "versions": {
-            name: version(name) for name in ("numpy", "onnxruntime", "faiss-cpu", "jieba", "bm25s")
+            name: version(name) for name in ("numpy", "onnxruntime", "faiss-cpu", "bm25s")
         },
         "systems": systems,
     }
@@ -168,15 +124,6 @@ def main() -> None:
     for name, system in systems.items():
         print(name, system["overall"], system["median_ms_a_query"], "ms")
         print("   ", system["recall_at_1_by_kind"])
-
-
-def _words(text: str) -> list[str]:
-    return [word.text for word in segment(normalise(text)) if not word.text.isspace()]
-
-
-def _grams(text: str) -> Counter[str]:
-    text = normalise(text)
-    return Counter([*text, *(text[i : i + 2] for i in range(len(text) - 1))])
 
 
 if __name__ == "__main__":

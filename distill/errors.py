@@ -2,7 +2,7 @@
 
 DistillError
 ├── TextError            a text that cannot be encoded (empty after normalisation)
-├── CorpusError          a corpus, pair or shard file that cannot be read
+├── CorpusError          a corpus, pair or shard file that cannot be read or written
 ├── BundleError          an encoder bundle that is missing, damaged or of another version
 └── TrainingError        a run that cannot start or go on (config, checkpoint, missing extra)
 """
@@ -17,7 +17,7 @@ class TextError(DistillError):
 
 
 class CorpusError(DistillError):
-    """A corpus, pair or shard file cannot be read."""
+    """A corpus, pair or shard file cannot be read or written."""
 
 
 class BundleError(DistillError):

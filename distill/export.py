@@ -1,12 +1,11 @@
-"""How does a trained student become a bundle? ONNX, int8 weights, checked through the encoder.
+"""How does a trained student become a bundle, and a bundle a student that can learn on?
 
-In: a run directory. Out: a bundle, renamed into place only after the real encoder has given the
-same vectors as torch, for texts alone and in a batch.
+In: a student and its run's directory. Out: a bundle that gives torch's vectors through the real
+encoder, or what was there before: never half a bundle, even if killed or on a full disk.
 """
 
+import ctypes
 import shutil
-import tempfile
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,16 +14,17 @@ import numpy as np
 import onnx
 import onnxruntime
 import torch
-from onnx import TensorProto, helper, numpy_helper
 from tokenizers import Tokenizer
 
-from distill.bundle import IDF, MODEL, TOKENIZER, Bundle, Manifest, seal
+from distill.bundle import IDF, MANIFEST, MODEL, TOKENIZER, Bundle, Manifest, seal
+from distill.config import StudentConfig
 from distill.encoder import Encoder
-from distill.errors import TrainingError
-from distill.student import BiLstmStudent
-from distill.tokens import tokenise
+from distill.errors import BundleError, TrainingError
+from distill.graph import INPUTS, quantise, read_weights, to_onnx
+from distill.idf import WordIdf
+from distill.student import Student, make_student
+from distill.tokens import PADDING, UNKNOWN, tokenise
 
-_INPUTS = ("input_ids", "attention_mask", "weights")
 _CHECKS = (
     "怎么申请退货",
     "请问iphone15的电子发票什么时候能开,我等了3天了还没有收到",
@@ -40,11 +40,11 @@ class ExportReport:
     bundle: Bundle
     largest_difference: float  # float32 ONNX against torch, any element
     batch_difference: float  # a text alone against the same text in a padded batch
-    int8_cosine: float  # the lowest cosine of int8 against float32
+    int8_cosine: float  # the lowest cosine of what is served against torch
 
 
 def export(
-    student: BiLstmStudent,
+    student: Student,
     source: Path,
     output: Path,
     manifest: Manifest,
@@ -54,126 +54,107 @@ def export(
 ) -> ExportReport:
     """Write a bundle from a student and the tokenizer and IDF table in ``source``.
 
-    Raises TrainingError, and leaves ``output`` as it was, if the vectors differ from torch's.
+    Raises TrainingError or BundleError, and leaves ``output`` as it was, if the vectors differ
+    from torch's, the tokenizer or the table is not the student's, or ``output`` is no bundle.
     """
-    output.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}-") as made:
-        directory = Path(made) / "bundle"
-        directory.mkdir()
+    _require_parts(student.eval(), source)
+    target = output.resolve()
+    if target.exists() and not (target / MANIFEST).exists() and any(target.iterdir()):
+        raise TrainingError(f"{output}: is not a bundle and is not replaced. Give another -o")
+    making = target.with_name(f".{target.name}-making")
+    shutil.rmtree(making, ignore_errors=True)  # of an export that was killed
+    try:
+        if target.exists():
+            shutil.copytree(target, making)  # for what lies beside the parts: a model card, say
+        making.mkdir(parents=True, exist_ok=True)
         for name in (TOKENIZER, IDF):
-            shutil.copyfile(source / name, directory / name)
-        exact = _to_onnx(student)
-        onnx.save(exact, directory / MODEL)
-        encoder = Encoder.load(seal(directory, manifest).path)
-        tokenizer = Tokenizer.from_file(str(directory / TOKENIZER))
-        batch = tokenise(tokenizer, [encoder.weigh(t) for t in checks], manifest.max_tokens)
+            shutil.copyfile(source / name, making / name)
+        exact = to_onnx(student)
+        encoder = _save(exact, making, manifest)
+        tokenizer = Tokenizer.from_file(str(making / TOKENIZER))
+        batch = vars(tokenise(tokenizer, [encoder.weigh(t) for t in checks], manifest.max_tokens))
         with torch.inference_mode():
-            wanted = student(*(torch.from_numpy(getattr(batch, name)) for name in _INPUTS)).numpy()
+            wanted = student(*(torch.from_numpy(batch[name]) for name in INPUTS)).numpy()
         alone = encoder.encode(checks)
-        session = onnxruntime.InferenceSession(exact.SerializeToString())
-        together = session.run(None, {name: getattr(batch, name) for name in _INPUTS})[0]
+        together = onnxruntime.InferenceSession(exact.SerializeToString()).run(None, batch)[0]
         difference = float(np.abs(alone - wanted).max())
         batch_difference = float(np.abs(alone - together).max())
-        if max(difference, batch_difference) > 1e-5:
+        if not (difference <= 1e-5 and batch_difference <= 1e-6):  # nor if one is NaN
             raise TrainingError(
                 f"export failed: ONNX differs from torch by {difference:.1e}, "
                 f"alone from in a batch by {batch_difference:.1e}"
             )
         cosine = 1.0
         if int8:
-            onnx.save(quantise_weights(exact), directory / MODEL)
-            encoder = Encoder.load(seal(directory, manifest).path)
+            encoder = _save(quantise(exact), making, manifest)
             cosine = float((encoder.encode(checks) * wanted).sum(-1).min())
-            if cosine < 0.99:
+            if not cosine >= 0.99:
                 raise TrainingError(f"export failed: int8 moves a vector to cosine {cosine:.3f}")
-        _put_in_place(directory, output)
+        _put_in_place(making, target)
+    finally:
+        shutil.rmtree(making, ignore_errors=True)
     return ExportReport(Bundle.open(output), difference, batch_difference, cosine)
 
 
-def _put_in_place(made: Path, output: Path) -> None:
-    """Rename a directory to ``output``; the one that was there goes only once that is done."""
-    aside = output.with_name(f".{output.name}-old")
-    if output.exists():
-        output.rename(aside)
-    try:
-        made.rename(output)
-    except BaseException:
-        if aside.exists():
-            aside.rename(output)
-        raise
-    shutil.rmtree(aside, ignore_errors=True)
+def load_student(bundle: Bundle) -> Student:
+    """Rebuild the student that a bundle was made from; weights are those of the bundle, rounded.
 
-
-def quantise_weights(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Store each weight matrix as int8 with a scale a row; computation stays float32.
-
-    A quarter of the size, and no activation is rounded, so a text's vector still does not depend
-    on its batch (dynamic int8 shares one activation scale in a batch). onnxruntime unpacks the
-    matrices once at load, except the embedding, of which only the rows looked up are.
+    Raises BundleError if the manifest does not tell its shape, or the graph holds other weights.
     """
-    quantised = onnx.ModelProto()
-    quantised.CopyFrom(model)
-    graph = quantised.graph
-    keep, nodes = [], []
-    for tensor in graph.initializer:
-        values = numpy_helper.to_array(tensor)
-        if values.dtype != np.float32 or values.ndim < 2 or values.size < 4096:
-            keep.append(tensor)
-            continue
-        scale = np.maximum(np.abs(values).max(axis=-1, keepdims=True), 1e-12) / 127
-        whole = np.rint(values / scale).astype(np.int8)
-        name = tensor.name
-        keep.append(numpy_helper.from_array(whole, f"{name}.int8"))
-        keep.append(numpy_helper.from_array(scale.astype(np.float32), f"{name}.scale"))
-        users = [node for node in graph.node if name in node.input]
-        if all(node.op_type == "Gather" for node in users):
-            for node in users:
-                nodes += _gather_then_unpack(node, name)
-                graph.node.remove(node)
-        else:
-            nodes += _unpack(f"{name}.int8", f"{name}.scale", name, name)
-    old = list(graph.node)
-    del graph.initializer[:], graph.node[:]
-    graph.initializer.extend(keep)
-    graph.node.extend(nodes + old)
-    onnx.checker.check_model(quantised)
-    return quantised
+    training = bundle.manifest.training
+    try:
+        config = StudentConfig(**training["config"]["student"])
+        student = make_student(config, training["vocabulary"])
+        weights = read_weights(onnx.load(bundle.path / MODEL))
+        student.load_state_dict({name: torch.tensor(v) for name, v in weights.items()})
+    except (KeyError, TypeError, RuntimeError, TrainingError) as error:
+        reason = " ".join(str(error).split())  # torch writes a line for each weight
+        raise BundleError(
+            f"{bundle.path}: holds no student that can learn on ({reason}). "
+            f"Export its run again: python -m distill export RUN -o {bundle.path}"
+        ) from error
+    return student.eval()
 
 
-def _gather_then_unpack(node: onnx.NodeProto, name: str) -> list[onnx.NodeProto]:
-    output, indices = node.output[0], node.input[1]
-    return [
-        helper.make_node("Gather", [f"{name}.int8", indices], [f"{output}.int8"], axis=0),
-        helper.make_node("Gather", [f"{name}.scale", indices], [f"{output}.scale"], axis=0),
-        *_unpack(f"{output}.int8", f"{output}.scale", output, output),
-    ]
+def _require_parts(student: Student, source: Path) -> None:
+    """Refuse a tokenizer or an IDF table that the student was not trained with."""
+    WordIdf.load(source / IDF)
+    file, remedy = source / TOKENIZER, "Put back the one that the run was trained with"
+    try:
+        tokenizer = Tokenizer.from_file(str(file))
+    except Exception as error:  # tokenizers raises nothing narrower
+        raise TrainingError(f"{file}: not a tokenizer ({error}). {remedy}") from error
+    lacking = [token for token in (PADDING, UNKNOWN) if tokenizer.token_to_id(token) is None]
+    if lacking:
+        raise TrainingError(f"{file}: has no token {' and no '.join(lacking)}. {remedy}")
+    ours, theirs = student.embedding.num_embeddings, tokenizer.get_vocab_size()
+    if ours != theirs:
+        raise TrainingError(f"{file}: has {theirs} tokens, the student knows {ours}. {remedy}")
 
 
-def _unpack(whole: str, scale: str, output: str, prefix: str) -> list[onnx.NodeProto]:
-    # Cast and Mul rather than DequantizeLinear: onnxruntime folds these into a constant at load.
-    return [
-        helper.make_node("Cast", [whole], [f"{prefix}.cast"], to=TensorProto.FLOAT),
-        helper.make_node("Mul", [f"{prefix}.cast", scale], [output]),
-    ]
+def _save(model: onnx.ModelProto, directory: Path, manifest: Manifest) -> Encoder:
+    onnx.save(model, directory / MODEL)
+    return Encoder.load(seal(directory, manifest).path)
 
 
-def _to_onnx(student: BiLstmStudent) -> onnx.ModelProto:
-    example = (
-        torch.tensor([[2, 3, 4], [5, 6, 0]]),
-        torch.tensor([[1, 1, 1], [1, 1, 0]]),
-        torch.tensor([[0.2, 0.3, 0.5], [0.4, 0.6, 0.0]]),
-    )
-    with tempfile.TemporaryDirectory() as directory, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the tracer warns of LSTM batches; both are checked
-        path = Path(directory) / MODEL
-        torch.onnx.export(
-            student.eval(),
-            example,
-            str(path),
-            input_names=list(_INPUTS),
-            output_names=["vector"],
-            dynamic_axes={name: {0: "b", 1: "t"} for name in _INPUTS} | {"vector": {0: "b"}},
-            opset_version=17,
-            dynamo=False,
-        )
-        return onnx.load(path)
+def _put_in_place(made: Path, output: Path) -> None:
+    """Rename a directory to ``output``; one that was there stays until that is done."""
+    if not output.exists():
+        made.rename(output)
+    elif not _exchange(made, output):
+        aside = output.with_name(f".{output.name}-old")
+        shutil.rmtree(aside, ignore_errors=True)
+        output.rename(aside)
+        try:
+            made.rename(output)
+        except BaseException:
+            aside.rename(output)
+            raise
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Swap two paths in a single step, which no kill can halve; False where that is impossible."""
+    here, swap = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
+    rename = getattr(ctypes.CDLL(None), "renameat2", None)
+    return rename is not None and not rename(here, bytes(one), here, bytes(other), swap)

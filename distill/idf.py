@@ -1,28 +1,39 @@
 """How rare is a word? Document frequencies over a corpus, and the IDF made from them.
 
 In: sentences. Out: a ``WordIdf``, saved as counts (not floats), so that a table can be checked by
-hand. Operators' factors are applied in weights.py, not here.
+hand, with what cut the sentences: words cut otherwise are other words. Operators' factors are
+applied in weights.py, not here.
 """
 
 import gzip
 import itertools
 import math
+import zlib
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from distill.dictionary import WordCounts
 from distill.errors import BundleError
-from distill.text import normalise, segment
+from distill.files import write_whole
+from distill.text import NORMALISER, SEGMENTER, normalise, segment
 
 
 @dataclass(frozen=True)
 class WordIdf:
-    """Document counts of a corpus: ``documents`` sentences, ``frequency[word]`` of them with it."""
+    """Document counts of a corpus: ``documents`` sentences, ``frequency[word]`` of them with it.
+
+    Immutable: whatever mapping it is given, it keeps a copy, in a tenth of a dict's memory.
+    """
 
     documents: int
     frequency: Mapping[str, int]
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.frequency, WordCounts):
+            object.__setattr__(self, "frequency", WordCounts.of(self.frequency))
 
     def idf(self, word: str) -> float:
         """Return ln((1 + N) / (1 + df)) + 1; a word never seen has df 0, the highest IDF.
@@ -33,24 +44,30 @@ class WordIdf:
         return math.log((1 + self.documents) / (1 + self.frequency.get(word, 0))) + 1
 
     def save(self, path: Path) -> None:
-        """Write ``documents⇥N`` and then ``word⇥df``, most frequent first, gzipped."""
+        """Write ``documents⇥segmenter⇥normaliser``, then ``word⇥df``, frequent first, gzipped."""
         rows = sorted(self.frequency.items(), key=lambda item: (-item[1], item[0]))
-        text = f"{self.documents}\n" + "".join(f"{word}\t{count}\n" for word, count in rows)
+        head = f"{self.documents}\t{SEGMENTER}\t{NORMALISER}\n"
+        text = head + "".join(f"{word}\t{count}\n" for word, count in rows)
         # No time stamp inside: the same table is the same bytes, so its checksum can be compared.
-        path.write_bytes(gzip.compress(text.encode("utf-8"), compresslevel=9, mtime=0))
+        write_whole(path, gzip.compress(text.encode("utf-8"), compresslevel=9, mtime=0))
 
     @classmethod
     def load(cls, path: Path) -> "WordIdf":
-        """Read what ``save`` wrote; raises BundleError."""
+        """Read what ``save`` wrote; raises BundleError, also for words that were cut otherwise."""
+        remedy = f"Make one: python -m distill idf CORPUS -o {path}"
         try:
-            head, *rows = gzip.decompress(path.read_bytes()).decode("utf-8").splitlines()
-            pairs = (row.rsplit("\t", 1) for row in rows)
-            return cls(int(head), {word: int(count) for word, count in pairs})
-        except (OSError, EOFError, ValueError) as error:
+            head, _, rows = gzip.decompress(path.read_bytes()).partition(b"\n")
+            documents, *made_with = head.decode("utf-8").split("\t")
+            table = cls(int(documents), WordCounts.parse(rows))
+        except (OSError, EOFError, ValueError, zlib.error) as error:
+            raise BundleError(f"{path}: not an IDF table ({error}). {remedy}") from error
+        if made_with != [SEGMENTER, NORMALISER]:
+            maker = " and ".join(made_with) or "an unknown segmenter"
             raise BundleError(
-                f"{path}: not an IDF table ({error}). Make one: "
-                f"python -m distill idf CORPUS -o {path}"
-            ) from error
+                f"{path}: its words were cut by {maker}, this installation has {SEGMENTER} and "
+                f"{NORMALISER}, so it would not find them. {remedy}"
+            )
+        return table
 
 
 def count_words(

@@ -7,12 +7,13 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
-import jieba
 import opencc
 
-SEGMENTER = f"jieba-{jieba.__version__}-nohmm"
+from distill.dictionary import SOURCE, Dictionary
+
+SEGMENTER = f"{SOURCE}-nohmm"
 NORMALISER = "nfkc-lower-t2s-1"
 
 _SPACES = re.compile(r"\s+")
@@ -58,9 +59,12 @@ def segment(text: str, keywords: Iterable[str] = ()) -> tuple[Word, ...]:
     stay whole; the gaps are cut with jieba's frozen dictionary. Keywords never enter the
     dictionary: that would change the cutting of sentences that do not contain them.
     """
+    keywords = tuple(keywords)
+    if not keywords:
+        return tuple(_cut(text, 0, len(text)))
     words = []
     position = 0
-    for match in _keyword_pattern(tuple(keywords)).finditer(text):
+    for match in _keyword_pattern(keywords).finditer(text):
         words += _cut(text, position, match.start())
         words.append(Word(match.group(), match.start(), match.end()))
         position = match.end()
@@ -69,28 +73,22 @@ def segment(text: str, keywords: Iterable[str] = ()) -> tuple[Word, ...]:
 
 
 def _cut(text: str, start: int, end: int) -> Iterator[Word]:
-    if start == end:
-        return
-    for piece in _segmenter().cut(text[start:end], HMM=False):
+    for piece in _dictionary().cut(text[start:end]):
         yield Word(piece, start, start + len(piece))
         start += len(piece)
 
 
-@cache
+@lru_cache(maxsize=8)  # the few that are in use at a time, not all there ever were
 def _keyword_pattern(keywords: tuple[str, ...]) -> re.Pattern[str]:
-    if not keywords:
-        return re.compile(r"(?!)")
     longest_first = sorted(keywords, key=len, reverse=True)
     return re.compile("|".join(map(re.escape, longest_first)))
 
 
 @cache
-def _segmenter() -> jieba.Tokenizer:
-    # A private tokenizer: nobody's jieba.add_word() can reach it.
-    jieba.setLogLevel(60)
-    tokenizer = jieba.Tokenizer()
-    tokenizer.initialize()
-    return tokenizer
+def _dictionary() -> Dictionary:
+    # Without a lock: threads that come first together read it twice, to the same effect, but a
+    # process forked while a lock is held would wait for ever.
+    return Dictionary.load()
 
 
 @cache
@@ -98,9 +96,11 @@ def _to_simplified() -> dict[int, str]:
     """Make a one-to-one table, so that positions in the text stay what they were."""
     convert = opencc.OpenCC("t2s").convert
     table = {}
-    for block in (range(0x3400, 0x4DC0), range(0x4E00, 0xA000)):
-        for code in block:
-            simple = convert(chr(code))
+    for first in range(0x3400, 0xA000, 0x400):
+        codes = range(first, first + 0x400)
+        # A line each: as neighbours they could be taken for a phrase.
+        lines = convert("\n".join(map(chr, codes))).split("\n")
+        for code, simple in zip(codes, lines, strict=True):
             if simple != chr(code) and len(simple) == 1:
                 table[code] = simple
     # A chain a → b → c would make normalise() change its own output.

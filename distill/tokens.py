@@ -7,6 +7,7 @@ and their weights are made here only, so teacher, student and server cannot drif
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 import numpy as np
 from tokenizers import Regex as TokenizerRegex
@@ -36,16 +37,13 @@ class TokenBatch:
     weights: np.ndarray
 
 
-def tokenise(
-    tokenizer: Tokenizer, texts: Sequence[WeightedText], max_tokens: int, *, specials: bool = False
-) -> TokenBatch:
+def tokenise(tokenizer: Tokenizer, texts: Sequence[WeightedText], max_tokens: int) -> TokenBatch:
     """Turn weighted texts into one padded batch.
 
     A token carries the sum of its characters' weights. Beyond ``max_tokens`` tokens are cut off
-    and the rest is scaled to sum 1 again. ``specials`` adds the tokenizer's own ([CLS] … [SEP])
-    with weight 0, as a BERT teacher expects. Raises TextError for a text without any token.
+    and the rest is scaled to sum 1 again. Raises TextError for a text without any token.
     """
-    rows = [_row(tokenizer, text, max_tokens, specials) for text in texts]
+    rows = [_row(tokenizer, text, max_tokens) for text in texts]
     longest = max((len(ids) for ids, _ in rows), default=0)
     input_ids = np.full((len(rows), longest), tokenizer.token_to_id(PADDING) or 0, dtype=np.int64)
     mask = np.zeros((len(rows), longest), dtype=np.int64)
@@ -80,26 +78,49 @@ def train_tokenizer(sentences: Iterable[str], size: int) -> Tokenizer:
     return tokenizer
 
 
-def _row(
-    tokenizer: Tokenizer, text: WeightedText, max_tokens: int, specials: bool
+def tokenise_for_teacher(
+    tokenizer: Tokenizer, text: WeightedText, max_tokens: int, prefix: str = ""
 ) -> tuple[list[int], np.ndarray]:
-    pieces = [(m.group(), m.start()) for m in _PIECES.finditer(text.text)]
-    encoding = tokenizer.encode(
-        [piece for piece, _ in pieces], is_pretokenized=True, add_special_tokens=specials
-    )
-    # cumulative[j] - cumulative[i] is the weight of characters i … j-1.
-    cumulative = np.concatenate(([0.0], np.cumsum(text.weights, dtype=np.float64)))
-    shares = np.zeros(len(encoding.ids))
-    for i, (word, (start, end)) in enumerate(zip(encoding.word_ids, encoding.offsets, strict=True)):
-        if word is not None:
-            base = pieces[word][1]
-            shares[i] = cumulative[base + end] - cumulative[base + start]
+    """Return a teacher's own token ids, special ones included, and a weight for each: (t,).
+
+    The teacher's tokenizer cuts the whole text, ``prefix`` before it, as it was trained to; the
+    offsets say which characters a token stands for. Special tokens and the prefix weigh nothing.
+    """
+    encoding = tokenizer.encode(prefix + text.text)
     ids = encoding.ids
+    shares = _shares(text, encoding.offsets, len(prefix))
     if len(ids) > max_tokens:
-        # Keep the closing special token: a BERT teacher was never shown a text without it.
-        keep = [*range(max_tokens - specials), *range(len(ids) - specials, len(ids))]
+        # Keep the closing special token: a teacher was never shown a text without it.
+        keep = [*range(max_tokens - 1), len(ids) - 1]
         ids, shares = [ids[i] for i in keep], shares[keep]
+    return ids, _to_sum_one(shares, text)
+
+
+def _row(tokenizer: Tokenizer, text: WeightedText, max_tokens: int) -> tuple[list[int], np.ndarray]:
+    pieces = list(_PIECES.finditer(text.text))
+    encoding = tokenizer.encode(
+        [piece.group() for piece in pieces], is_pretokenized=True, add_special_tokens=False
+    )
+    starts = [pieces[word].start() for word in encoding.word_ids[:max_tokens]]
+    offsets = encoding.offsets[:max_tokens]
+    offsets = [(at + start, at + end) for at, (start, end) in zip(starts, offsets, strict=True)]
+    shares = _shares(text, offsets)
+    return encoding.ids[:max_tokens], _to_sum_one(shares, text)
+
+
+def _shares(text: WeightedText, offsets: Sequence[tuple[int, int]], prefix: int = 0) -> np.ndarray:
+    """Sum the weights of the characters that each token covers: float64 (t,).
+
+    ``offsets`` count from the first of ``prefix`` characters that stand before the text.
+    """
+    # cumulative[j] - cumulative[i] is the weight of characters i … j-1. Lists: a sentence is too
+    # short for numpy to pay.
+    cumulative = [0.0] * prefix + list(accumulate(text.weights.tolist(), initial=0.0))
+    return np.array([cumulative[end] - cumulative[start] for start, end in offsets])
+
+
+def _to_sum_one(shares: np.ndarray, text: WeightedText) -> np.ndarray:
     total = shares.sum()
     if total <= 0:
         raise TextError(f"nothing to encode in {text.text[:40]!r}: give at least one character")
-    return ids, (shares / total).astype(np.float32)
+    return (shares / total).astype(np.float32)

@@ -1,29 +1,35 @@
 """python -m distill train --shards shards/ --idf idf.tsv.gz --tokenizer tokenizer.json -o run/
+torchrun --nproc-per-node 2 -m distill train …    (several GPUs, or one process a core)
 
-The student learns to give each text the teacher's vector. Steps on labelled pairs and on noised
-copies alternate with it where such data is given. Knobs: config.py.
+The student learns to give each text the teacher's vector: as it stands, with perturbed word
+weights, and as customers type it. Steps on labelled pairs alternate with it where such data is
+given. Knobs: config.py.
 """
 
 import csv
-import functools
 import math
 import time
+import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from torch import distributed
 from torch.nn import functional as F
 
-from distill.config import LossConfig, TrainConfig
-from distill.dataset import PairData, TrainingData, length_batches
+from distill.config import TrainConfig
+from distill.dataset import PairData, Ragged, TrainingData, length_batches
 from distill.errors import TrainingError
 from distill.evaluate import spearman
-from distill.student import BiLstmStudent
+from distill.losses import pair_loss, vector_loss
+from distill.processes import Process
+from distill.student import Student, make_student
 from distill.tokens import TokenBatch
 
 CHECKPOINT, BEST, LOG = "checkpoint.pt", "best.pt", "log.csv"
+KINDS = ("vectors", "perturbed", "noised", "pairs")  # of steps
 
 
 def train(
@@ -31,99 +37,120 @@ def train(
     data: TrainingData,
     output: Path,
     report: Callable[[dict[str, float]], None] = lambda row: None,
-) -> BiLstmStudent:
+    progress: Callable[[int, float], None] = lambda step, loss: None,
+    *,
+    init: Path | None = None,
+) -> Student:
     """Train, resuming from ``output`` if it holds a checkpoint; return the best student.
 
-    Best means the highest mean dev Spearman, or the last step without dev data.
+    A new run begins with random weights, or with the best student of the run ``init``. Best means
+    the highest mean dev Spearman, or the last step without dev data. ``report`` gets each
+    evaluation, ``progress`` each step. Under torchrun each process takes its part of every batch,
+    and gradients are averaged. Raises TrainingError.
     """
-    if config.threads:
-        torch.set_num_threads(config.threads)
-    if data.vectors.vectors.shape[1] != config.student.dimension:
+    process = Process.current(config.threads)
+    rank, processes, device = process.number, process.count, process.device
+    if processes > 1 and not distributed.is_initialized():
+        distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    dimension = data.vectors.vectors.shape[-1]
+    if dimension != config.student.dimension:
         raise TrainingError(
-            f"the teacher's vectors have {data.vectors.vectors.shape[1]} dimensions, the config "
+            f"the teacher's vectors have {dimension} dimensions, the config "
             f"says {config.student.dimension}: set student.dimension"
         )
     torch.manual_seed(config.seed)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    student = BiLstmStudent(config.student, data.vocabulary, config.dropout).to(device)
+    student = make_student(config.student, data.vocabulary, config.dropout).to(device)
+    if init:
+        _begin_with(student, init)
     optimiser = torch.optim.AdamW(
         student.parameters(),
         lr=config.learning_rate,
         betas=(0.9, 0.98),
         weight_decay=config.weight_decay,
     )
-    step, best = _resume(output, config, student, optimiser, device)
-
-    kinds = _schedule(config, data)
-    batches = {
-        "vectors": length_batches(data.vectors.texts.lengths, config.batch, config.seed),
-        "pairs": _pair_batches(data.pairs, config.pair_batch, config.seed + 1),
-        "copies": _pair_batches(data.copies, config.pair_batch, config.seed + 2),
-    }
+    step, best, waited = _resume(output, config, student, optimiser, device)
+    kinds, batches = _schedule(config, data), _streams(config, data)
     for kind in kinds[:step]:  # a resumed run goes on where it stopped
         next(batches[kind])
+    mean = torch.from_numpy(config.centre * data.vectors.mean).to(device)
+
+    def encode(batch: TokenBatch) -> torch.Tensor:
+        return _encode(student, device, config.bfloat16, batch)
 
     started, texts, losses = time.monotonic(), 0, []
-    while step < config.steps:
+    student.train()
+    while step < config.steps and not (config.patience and waited >= config.patience):
         for group in optimiser.param_groups:
             group["lr"] = config.learning_rate * rate(step, config)
-
-        kind, encode = kinds[step], functools.partial(_encode, student, device, config.bfloat16)
+        # Dropout depends on the step alone, so a resumed run needs no saved random state.
+        torch.manual_seed(hash((config.seed, step, rank)))
+        kind = kinds[step]
         rows = next(batches[kind])
-        if kind == "vectors":
-            noised = np.random.default_rng((config.seed, step)).random() < config.noised_inputs
-            source = data.vectors.noised if noised else data.vectors.texts
-            rows = rows[source.lengths[rows] > 0]
-            target = torch.from_numpy(data.vectors.vectors[rows].astype(np.float32)).to(device)
-            loss = vector_loss(encode(source.batch(rows)), target, config.loss)
-            texts += len(rows)
-        else:
-            pairs = data.pairs if kind == "pairs" else data.copies
-            first, second = encode(pairs.first.batch(rows)), encode(pairs.second.batch(rows))
-            labels = torch.from_numpy(pairs.labels[rows]).to(device)
+        rows = rows[rank::processes] if len(rows) >= processes else rows
+        if kind == "pairs":
+            first, second = (
+                encode(data.pairs.first.batch(rows)),
+                encode(data.pairs.second.batch(rows)),
+            )
+            labels = torch.from_numpy(data.pairs.labels[rows]).to(device)
             loss = pair_loss(first, second, labels, config.loss)
-            texts += 2 * len(rows)
+        else:
+            ragged, variant = _form(data, kind, step)
+            target = torch.from_numpy(data.vectors.vectors[rows, variant].astype(np.float32))
+            loss = vector_loss(encode(ragged.batch(rows)), target.to(device) - mean, config.loss)
+        texts += processes * len(rows) * (1 + (kind == "pairs"))
 
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(student.parameters(), config.clip)
+        _average_gradients(student, processes)
+        norm = torch.nn.utils.clip_grad_norm_(student.parameters(), config.clip)
+        value = loss.item()
+        # The norm is that of all processes' gradients, so they stop together.
+        if not math.isfinite(value) or not math.isfinite(norm):
+            raise TrainingError(
+                f"step {step + 1}: the loss of {kind} is {value}. Lower learning_rate, or train "
+                f"without bfloat16, into another -o; the last checkpoint in {output} is whole"
+            )
         optimiser.step()
-        losses.append((kind, loss.item()))
+        losses.append((kind, value))
         step += 1
+        progress(step, value)
 
         if step % config.evaluate_every == 0 or step == config.steps:
             scores = dev_scores(student, data.dev, device)
-            seconds = time.monotonic() - started
-            row = {"step": step, "texts_per_second": texts / seconds}
-            for name in ("vectors", "pairs", "copies"):
+            row = {"step": step, "texts_per_second": texts / (time.monotonic() - started)}
+            for name in KINDS:
                 values = [value for k, value in losses if k == name]
                 row[f"loss_{name}"] = sum(values) / len(values) if values else math.nan
             row |= {f"dev_{name}": score for name, score in scores.items()}
             row["dev"] = sum(scores.values()) / len(scores) if scores else step
-            report(row)
-            _log(output / LOG, row)
-            if row["dev"] > best:
-                best = row["dev"]
-                _save(output / BEST, {"student": student.state_dict(), "dev": best, "step": step})
-            _save(
-                output / CHECKPOINT,
-                {
+            better, best = row["dev"] > best, max(best, row["dev"])
+            waited = 0 if better else waited + 1
+            if rank == 0:
+                report(row)
+                _log(output / LOG, row)
+                if better:
+                    state = {"student": student.state_dict(), "dev": best, "step": step}
+                    _save(output / BEST, state)
+                state = {
                     "student": student.state_dict(),
                     "optimiser": optimiser.state_dict(),
-                    "random": torch.get_rng_state(),
                     "step": step,
                     "best": best,
+                    "waited": waited,
                     "config": config.to_json(),
-                },
-            )
+                }
+                _save(output / CHECKPOINT, state)
             started, texts, losses = time.monotonic(), 0, []
 
+    if processes > 1:
+        distributed.barrier()  # the first one may still be writing
     return load_best(output, config, data.vocabulary)
 
 
-def load_best(output: Path, config: TrainConfig, vocabulary: int) -> BiLstmStudent:
+def load_best(output: Path, config: TrainConfig, vocabulary: int) -> Student:
     """Return the best student of a run, on the CPU, ready to export."""
-    student = BiLstmStudent(config.student, vocabulary)
+    student = make_student(config.student, vocabulary)
     student.load_state_dict(_best(output)["student"])
     return student.eval()
 
@@ -136,12 +163,11 @@ def best_metrics(output: Path) -> dict[str, float]:
 
 def _best(output: Path) -> dict[str, Any]:
     path = output / BEST
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError as error:
+    if not path.exists():
         raise TrainingError(
             f"{path}: no trained student here. Train one: python -m distill train … -o {output}"
-        ) from error
+        )
+    return _load(path, torch.device("cpu"))
 
 
 def rate(step: int, config: TrainConfig) -> float:
@@ -153,44 +179,9 @@ def rate(step: int, config: TrainConfig) -> float:
     return config.final_rate + (1 - config.final_rate) * 0.5 * (1 + math.cos(math.pi * done))
 
 
-def vector_loss(student: torch.Tensor, teacher: torch.Tensor, weights: LossConfig) -> torch.Tensor:
-    """Return how far the student's vectors (b, d) are from the teacher's (b, d), all unit length.
-
-    Distance of each vector; InfoNCE among the batch's teacher vectors (van den Oord et al. 2018);
-    distance of the similarity matrices (Passalis & Tefas 2018; relational distillation).
-    """
-    teacher = F.normalize(teacher, dim=-1)
-    cross = student @ teacher.T  # (b, b), the diagonal is each text with its own teacher vector
-    target = torch.arange(len(student), device=student.device)
-    loss = weights.cosine * (1 - cross.diagonal()).mean()
-    loss = loss + weights.contrast * F.cross_entropy(cross / weights.temperature, target)
-    return loss + weights.similarity * F.mse_loss(student @ student.T, teacher @ teacher.T)
-
-
-def pair_loss(
-    first: torch.Tensor, second: torch.Tensor, labels: torch.Tensor, weights: LossConfig
-) -> torch.Tensor:
-    """Return the loss of labelled pairs: first, second (b, d) unit length, labels (b,) in 0 … 1.
-
-    CoSENT (Su 2022): every pair should be nearer than every pair of a lower label. InfoNCE: the
-    partner of a positive pair should be nearer than all other sentences of the batch.
-    """
-    cosines = (first * second).sum(-1) * weights.pair_scale
-    wrong_way = cosines[None, :] - cosines[:, None]  # (i, j): how much nearer j is than i
-    ordered = labels[:, None] > labels[None, :]
-    wrong_way = wrong_way[ordered]
-    order = torch.logsumexp(torch.cat([wrong_way.new_zeros(1), wrong_way]), dim=0)
-    loss = weights.pair_order * order
-    positive = torch.nonzero(labels >= 0.8).squeeze(-1)
-    if len(positive) > 1:
-        cross = first[positive] @ second.T / weights.temperature
-        loss = loss + weights.pair_contrast * F.cross_entropy(cross, positive)
-    return loss
-
-
 @torch.inference_mode()
 def dev_scores(
-    student: BiLstmStudent, dev: Mapping[str, PairData], device: torch.device
+    student: Student, dev: Mapping[str, PairData], device: torch.device
 ) -> dict[str, float]:
     """Return Spearman × 100 of each dev set."""
     student.eval()
@@ -209,7 +200,7 @@ def dev_scores(
 
 
 def _encode(
-    student: BiLstmStudent, device: torch.device, bfloat16: bool, batch: TokenBatch
+    student: Student, device: torch.device, bfloat16: bool, batch: TokenBatch
 ) -> torch.Tensor:
     with torch.autocast(device.type, dtype=torch.bfloat16, enabled=bfloat16):
         vectors = student(
@@ -220,51 +211,116 @@ def _encode(
     return F.normalize(vectors.float(), dim=-1)
 
 
-def _pair_batches(data: PairData | None, size: int, seed: int) -> Iterator[np.ndarray]:
-    return iter(()) if data is None else length_batches(data.lengths, size, seed)
+def _form(data: TrainingData, kind: str, step: int) -> tuple[Ragged, int]:
+    """Return what the student reads in this step, and the number of the teacher's vector for it."""
+    if kind == "perturbed":
+        k = step % len(data.vectors.perturbed)
+        return data.vectors.perturbed[k], 1 + k
+    return (data.vectors.noised if kind == "noised" else data.vectors.texts), 0
+
+
+def _streams(config: TrainConfig, data: TrainingData) -> dict[str, Iterator[np.ndarray]]:
+    texts = data.vectors.texts.lengths
+    noised = data.vectors.noised.lengths * (texts > 0)
+    streams = {
+        "vectors": length_batches(texts, config.batch, config.seed),
+        "perturbed": length_batches(texts, config.batch, config.seed + 1),
+        "noised": length_batches(noised, config.batch, config.seed + 2),
+    }
+    if data.pairs:
+        streams["pairs"] = length_batches(data.pairs.lengths, config.pair_batch, config.seed + 3)
+    return streams
 
 
 def _schedule(config: TrainConfig, data: TrainingData) -> list[str]:
     """Say what each step trains on: drawn by share, the same for the same seed."""
     shares = {
         "vectors": config.vector_share,
+        "perturbed": config.perturbed_share if data.vectors.perturbed else 0.0,
+        "noised": config.noised_share if data.vectors.noised.lengths.any() else 0.0,
         "pairs": config.pair_share if data.pairs else 0.0,
-        "copies": config.noise_share if data.copies else 0.0,
     }
-    chances = np.array(list(shares.values()))
+    chances = np.array([shares[kind] for kind in KINDS])
     if chances.sum() <= 0:
-        raise TrainingError("vector_share, pair_share and noise_share leave nothing to train on")
-    draw = np.random.default_rng(config.seed).choice(3, config.steps, p=chances / chances.sum())
-    return [list(shares)[i] for i in draw]
+        raise TrainingError(
+            "vector_share, perturbed_share, noised_share and pair_share leave nothing to train on"
+        )
+    draw = np.random.default_rng(config.seed).choice(
+        len(KINDS), config.steps, p=chances / chances.sum()
+    )
+    return [KINDS[i] for i in draw]
+
+
+def _average_gradients(student: Student, processes: int) -> None:
+    if processes == 1:
+        return
+    gradients = [p.grad for p in student.parameters() if p.grad is not None]
+    flat = torch.cat([gradient.flatten() for gradient in gradients])
+    distributed.all_reduce(flat)  # one message, not one a parameter
+    flat /= processes
+    position = 0
+    for gradient in gradients:
+        gradient.copy_(flat[position : position + gradient.numel()].view_as(gradient))
+        position += gradient.numel()
+
+
+def _begin_with(student: Student, run: Path) -> None:
+    try:
+        student.load_state_dict(_best(run)["student"])
+    except RuntimeError as error:
+        raise TrainingError(
+            f"{run}: its student has another shape or vocabulary. Give this run the same student "
+            f"and tokenizer, or leave out --init"
+        ) from error
 
 
 def _resume(
     output: Path,
     config: TrainConfig,
-    student: BiLstmStudent,
+    student: Student,
     optimiser: torch.optim.Optimizer,
     device: torch.device,
-) -> tuple[int, float]:
+) -> tuple[int, float, int]:
+    """Return steps done, the best dev score, and how many evaluations ago it was."""
     path = output / CHECKPOINT
-    if not path.exists():
+    if not path.exists() or not (output / BEST).exists():
         output.mkdir(parents=True, exist_ok=True)
-        return 0, -math.inf
-    state = torch.load(path, map_location=device, weights_only=True)
-    if state["config"] != config.to_json():
+        return 0, -math.inf, 0
+    state = _load(path, device)
+    if state.get("config") != config.to_json():
         raise TrainingError(
             f"{path}: was made with another config. Give an empty -o directory, or the config "
             f"it was made with"
         )
     student.load_state_dict(state["student"])
     optimiser.load_state_dict(state["optimiser"])
-    torch.set_rng_state(state["random"].cpu())
-    return state["step"], state["best"]
+    return state["step"], state["best"], state["waited"]
+
+
+def _load(path: Path, device: torch.device) -> dict[str, Any]:
+    try:
+        if zipfile.ZipFile(path).testzip():  # torch.load itself compares no checksums
+            raise OSError("a checksum is wrong")
+        return torch.load(path, map_location=device, weights_only=True)
+    except Exception as error:  # torch raises whatever its unpickler meets
+        raise TrainingError(
+            f"{path}: is damaged ({type(error).__name__}). Delete it and run the same "
+            f"`python -m distill train` again: it starts anew"
+        ) from error
 
 
 def _save(path: Path, state: dict[str, object]) -> None:
     temporary = path.with_suffix(".part")
-    torch.save(state, temporary)
-    temporary.replace(path)
+    try:
+        torch.save(state, temporary)
+        temporary.replace(path)
+    except (OSError, RuntimeError) as error:
+        raise TrainingError(
+            f"{path}: cannot be written ({error}). Make room and run the same command again: "
+            f"it goes on from the last checkpoint"
+        ) from error
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def _log(path: Path, row: dict[str, float]) -> None:

@@ -4,6 +4,7 @@ In: a text. Out: a ``WeightedText``, the one input from which tokens for every m
 an operator changes is a factor on a word; tokens and vectors follow from it.
 """
 
+import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
@@ -13,6 +14,7 @@ from distill.idf import WordIdf
 from distill.text import Word, normalise, segment
 
 DEFAULT_SMOOTHING = 0.5
+_PERTURBED = 0.3  # share of words whose weight a perturbation changes
 
 
 @dataclass(frozen=True)
@@ -59,19 +61,51 @@ class Weighting:
         """Normalise, cut and weigh a text."""
         text = normalise(text)
         words = segment(text, self.keywords)
-        weights = np.zeros(len(text), dtype=np.float64)
+        shares = []
         for word in words:
-            if word.text.isspace():
-                continue
-            share = self.word_weight(word.text) / (word.end - word.start)
-            # Smoothing belongs to the character, the factor to the word: an operator's 0 silences
-            # the word altogether, or "0" would still leave it half its weight.
-            factor = self.keywords.get(word.text, 1.0)
-            weights[word.start : word.end] = share + self.smoothing * min(factor, 1.0)
+            length = word.end - word.start
+            share = 0.0
+            if not word.text.isspace():
+                # Smoothing belongs to the character, the factor to the word: an operator's 0
+                # silences the word altogether, or "0" would still leave it half its weight.
+                factor = self.keywords.get(word.text, 1.0)
+                share = self.word_weight(word.text) / length + self.smoothing * min(factor, 1)
+            shares += [share] * length
+        weights = np.array(shares, dtype=np.float64)
         total = weights.sum()
         if total > 0:
             weights /= total
         return WeightedText(text, words, weights.astype(np.float32))
+
+    def perturb(self, weighted: WeightedText, seed: int, *, even: bool = False) -> WeightedText:
+        """Return the text as if an operator had changed some of its words' weights.
+
+        Each word is chosen with a chance of 0.3 and gets a factor between 1/4 and 4, uniform in
+        its logarithm; a text in which none is chosen gets one. The same words for the same seed and
+        text. ``even`` starts from equal characters instead of IDF: what mean pooling does.
+        """
+        rng = random.Random(f"{seed} {weighted.text}")
+        speaking = [word for word in weighted.words if not word.text.isspace()]
+        chosen = [word for word in speaking if rng.random() < _PERTURBED]
+        if not chosen and speaking:
+            chosen = [rng.choice(speaking)]
+        weights = weighted.weights.astype(np.float64)
+        if even:
+            weights = (weights > 0).astype(np.float64)
+        for word in chosen:
+            factor = 4.0 ** rng.uniform(-1, 1)
+            # As in weigh(): smoothing takes part in what makes a word lighter, not heavier.
+            share = self.idf.idf(word.text) / (word.end - word.start)
+            smoothing = self.smoothing
+            if even:
+                change = factor
+            else:
+                change = (share * factor + smoothing * min(factor, 1)) / (share + smoothing)
+            weights[word.start : word.end] *= change
+        total = weights.sum()
+        if total > 0:
+            weights /= total
+        return replace(weighted, weights=weights.astype(np.float32))
 
     def word_weight(self, word: str) -> float:
         """Return IDF × operator's factor of a normalised word."""

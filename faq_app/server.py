@@ -15,7 +15,6 @@ import gradio as gr
 import uvicorn
 from fastapi import FastAPI
 
-from distill.text import segment
 from faq_app import api, chat
 from faq_app.service import Service
 
@@ -57,7 +56,6 @@ def create_app(service: Service) -> FastAPI:
 def run(db: Path, encoder: Path | None, listener: socket.socket) -> None:
     """Serve until a signal comes; raises IndexerError or DistillError if it cannot start."""
     service = Service.open(db, encoder)
-    segment("预热")  # loads jieba's dictionary, a second that the first customer need not wait
     try:
         config = uvicorn.Config(
             create_app(service),

@@ -25,6 +25,7 @@ from indexer.search import Searcher
 from indexer.store import Snapshot, Store
 from indexer.table_export import write_table
 from indexer.table_import import FailedRow, read_table, write_failures
+from indexer.training_pairs import PairLimits, training_pairs
 
 DEFAULT_DB = Path("data/faq.db")
 DEFAULT_ENCODER = Path("data/encoder")
@@ -279,6 +280,48 @@ def evaluate(queries: Path, db: Path, encoder: Path, split: str, json_file: Path
         report = evaluating.as_json(searcher, cases, queries.name, split)
         json_file.write_text(report + "\n", encoding="utf-8")
         _say(f"{json_file}: 指标和 {len(cases)} 条明细")
+
+
+@main.command()
+@_db
+@click.option("-o", "--output", type=_PATH, help="Write a file instead of standard output.")
+@click.option(
+    "--per-entry",
+    default=PairLimits.per_entry,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Pairs of each label that an entry gives at most.",
+)
+@click.option(
+    "--near-entries",
+    default=PairLimits.near_entries,
+    show_default=True,
+    type=click.IntRange(0),
+    help="Near entries that each question is told from.",
+)
+def pairs(db: Path, output: Path | None, per_entry: int, near_entries: int) -> None:
+    """Write sentence pairs to fine-tune an encoder on, as question⇥question⇥label lines.
+
+    Label 1: two questions of one entry. Label 0: near questions of different entries, or a
+    question and a 反例 of its entry.
+
+    \b
+    Example:
+      python -m indexer pairs | python -m distill finetune - -o build/tuned
+    """
+    made = list(training_pairs(Store.open(db), PairLimits(per_entry, near_entries)))
+    lines = "".join(
+        f"{' '.join(pair.first.split())}\t{' '.join(pair.second.split())}\t{pair.label:.0f}\n"
+        for pair in made
+    )
+    if output is None:
+        sys.stdout.buffer.write(lines.encode())
+    else:
+        output.write_text(lines, encoding="utf-8")
+    positive = sum(pair.label == 1 for pair in made)
+    _say(f"{output or '标准输出'}: {positive} 对同义, {len(made) - positive} 对不同义")
+    if not positive:
+        _say("没有一个条目有两个问法, 这样的句对不能用来微调。怎么办: 补充「相似问」, 再导入")
 
 
 @main.command()

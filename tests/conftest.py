@@ -11,7 +11,7 @@ ROOT = Path(__file__).parent.parent
 BUNDLE = ROOT / "data" / "encoder"
 CORPUS = ROOT.parent / "shared" / "corpus"
 
-# The first example loads jieba's dictionary, and these machines are noisy: time proves nothing.
+# The first example loads the dictionary, and these machines are noisy: time proves nothing.
 settings.register_profile("default", deadline=None)
 settings.load_profile("default")
 

@@ -12,7 +12,20 @@ from tests.conftest import ROOT
 PACKAGES = ("distill", "indexer", "faq_app")  # each may import itself and those before it
 TRAINING = {"torch", "transformers", "onnx", "pypinyin"}
 TRAINING_MODULES = {
-    f"distill/{name}.py" for name in ("dataset", "noise", "teacher", "student", "train", "export")
+    f"distill/{name}.py"
+    for name in (
+        "dataset",
+        "noise",
+        "teacher",
+        "processes",
+        "student",
+        "losses",
+        "train",
+        "finetune",
+        "export",
+        "graph",
+        "speed",
+    )
 }
 SQL_MODULES = {"indexer/store.py", "indexer/migrations.py"}
 

@@ -3,6 +3,8 @@
 import itertools
 import json
 import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -19,11 +21,13 @@ from distill.encoder import Encoder  # noqa: E402
 from distill.errors import TrainingError  # noqa: E402
 from distill.export import export  # noqa: E402
 from distill.idf import WordIdf  # noqa: E402
+from distill.losses import pair_loss, vector_loss  # noqa: E402
 from distill.shards import read_shards  # noqa: E402
-from distill.student import BiLstmStudent  # noqa: E402
+from distill.student import STUDENTS, make_student  # noqa: E402
 from distill.teacher import load_teacher  # noqa: E402
-from distill.train import load_best, pair_loss, rate, train, vector_loss  # noqa: E402
+from distill.train import load_best, rate, train  # noqa: E402
 from distill.weights import Weighting  # noqa: E402
+from tests.conftest import ROOT  # noqa: E402
 
 pytestmark = pytest.mark.torch
 
@@ -79,9 +83,10 @@ def run(bert, tmp_path_factory):
     commands = [
         f"idf {corpus} --minimum 1 --workers 1 -o {path}/idf",
         f"vocabulary {corpus} --size 300 -o {path}/tok",
-        f"teach {corpus} --teacher {bert} --pooling idf --idf {path}/idf -o {path}/shards",
+        f"teach {corpus} --teacher {bert} --pooling idf --idf {path}/idf --perturbations 2 "
+        f"-o {path}/shards",
         f"train --shards {path}/shards --idf {path}/idf --tokenizer {path}/tok --workers 1 "
-        f"--pairs {path}/pairs/train.tsv --copies {corpus} --dev {path}/pairs/train.tsv "
+        f"--pairs {path}/pairs/train.tsv --dev {path}/pairs/train.tsv "
         f"--config {path}/config.json -o {path}/run",
         f"export {path}/run -o {path}/bundle --name tiny",
         f"evaluate --encoder {path}/bundle {path}/pairs/train.tsv --json {path}/scores.json",
@@ -103,6 +108,28 @@ def test_the_commands_end_in_a_bundle_that_encodes(run):
     assert list(scores["spearman"].values())[0] > 20  # noqa: RUF015
 
 
+def test_two_processes_share_a_run(bert, run, tmp_path):
+    """The command under torchrun: shards by turns, batches in halves, one set of weights."""
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
+    inputs = f"--idf {run}/idf --tokenizer {run}/tok --config {run}/config.json"
+    teach = f"teach {run}/corpus.txt --teacher {bert} --pooling idf --idf {run}/idf"
+    for command in (
+        f"{teach} --perturbations 2 --shard-size 16 -o {tmp_path}/shards",
+        f"train --shards {tmp_path}/shards {inputs} --workers 1 -o {tmp_path}/run",
+    ):
+        done = subprocess.run(
+            [*torchrun, "-m", "distill", *command.split()], capture_output=True, text=True, cwd=ROOT
+        )
+        assert done.returncode == 0, done.stderr
+    shards = [shard.vectors for shard in read_shards(tmp_path / "shards")]
+    alone = next(read_shards(run / "shards")).vectors
+    assert np.allclose(np.concatenate(shards), alone, atol=1e-3)
+    log = (tmp_path / "run" / "log.csv").read_text(encoding="utf-8").splitlines()
+    assert len(log) == 1 + 3  # one process reports
+    losses = [float(line.split(",")[2]) for line in log[1:]]
+    assert losses[-1] < losses[0]
+
+
 def test_the_manifest_names_no_path_of_the_training_machine(run):
     assert str(run) not in (run / "bundle" / "manifest.json").read_text(encoding="utf-8")
 
@@ -116,22 +143,26 @@ def test_the_student_can_reproduce_its_teacher(run, tmp_path):
         batch=32,
         evaluate_every=250,
         learning_rate=1e-2,
-        noised_inputs=0.0,
+        noised_share=0.0,
         dropout=0.0,
     )
-    data = read_training_data(config, shards=run / "shards", idf=run / "idf", tokenizer=run / "tok")
+    data = read_training_data(
+        config, shards=[run / "shards"], idf=run / "idf", tokenizer=run / "tok"
+    )
     student = train(config, data, tmp_path)
     shard = next(read_shards(run / "shards"))
     rows = np.arange(32)
     batch = data.vectors.texts.batch(rows)
     with torch.inference_mode():
         ours = student(*(torch.from_numpy(a) for a in vars(batch).values())).numpy()
-    assert (ours * shard.vectors[rows].astype(np.float32)).sum(1).mean() > 0.95
+    assert (ours * shard.vectors[rows, 0].astype(np.float32)).sum(1).mean() > 0.95
 
 
 def test_a_resumed_run_ends_where_an_unbroken_one_does(run, tmp_path):
     config = TrainConfig.load(run / "config.json")
-    data = read_training_data(config, shards=run / "shards", idf=run / "idf", tokenizer=run / "tok")
+    data = read_training_data(
+        config, shards=[run / "shards"], idf=run / "idf", tokenizer=run / "tok"
+    )
     whole = train(config, data, tmp_path / "whole")
 
     def die(row):
@@ -145,18 +176,43 @@ def test_a_resumed_run_ends_where_an_unbroken_one_does(run, tmp_path):
         assert torch.allclose(ours, theirs, atol=1e-6)
 
 
+def test_a_run_can_begin_with_the_best_of_another(run, tmp_path):
+    settings = json.loads((run / "config.json").read_text(encoding="utf-8"))
+    (tmp_path / "config.json").write_text(
+        json.dumps(settings | {"steps": 1, "learning_rate": 1e-9}), encoding="utf-8"
+    )
+    command = (
+        f"train --shards {run}/shards --idf {run}/idf --tokenizer {run}/tok --workers 1 "
+        f"--config {tmp_path}/config.json --init {run}/run -o {tmp_path}/second"
+    )
+    result = CliRunner().invoke(main, command.split())
+    assert result.exit_code == 0, result.output
+    first = load_best(run / "run", TrainConfig.load(run / "config.json"), _vocabulary(run))
+    second = load_best(tmp_path / "second", TrainConfig.load(run / "config.json"), _vocabulary(run))
+    for ours, theirs in zip(second.parameters(), first.parameters(), strict=True):
+        assert torch.allclose(ours, theirs, atol=1e-5)
+    record = json.loads((tmp_path / "second" / "run.json").read_text(encoding="utf-8"))
+    assert record["begun_with"]["metrics"]["step"] > 0
+
+
+def _vocabulary(run):
+    return json.loads((run / "run" / "run.json").read_text(encoding="utf-8"))["vocabulary"]
+
+
 def test_a_checkpoint_of_another_config_is_refused(run):
     config = TrainConfig(student=StudentConfig(embedding=32, hidden=32, dimension=32), steps=61)
-    data = read_training_data(config, shards=run / "shards", idf=run / "idf", tokenizer=run / "tok")
+    data = read_training_data(
+        config, shards=[run / "shards"], idf=run / "idf", tokenizer=run / "tok"
+    )
     with pytest.raises(TrainingError, match="another config"):
         train(config, data, run / "run")
 
 
-@pytest.mark.parametrize("pooling", ["cls", "mean", "idf"])
+@pytest.mark.parametrize("pooling", ["cls", "mean", "first-last", "idf"])
 def test_a_teachers_vectors_do_not_depend_on_their_batch(bert, run, pooling):
     teacher = load_teacher(str(bert), pooling, Weighting(WordIdf.load(run / "idf")))
-    together = teacher.encode(SENTENCES[:9])
-    alone = np.concatenate([teacher.encode([text]) for text in SENTENCES[:9]])
+    together = teacher.encode(SENTENCES[:9])[:, 0]
+    alone = np.concatenate([teacher.encode([text]) for text in SENTENCES[:9]])[:, 0]
     assert together.shape == (9, 32)
     assert np.allclose(together, alone, atol=1e-5)
     assert np.allclose(np.linalg.norm(together, axis=1), 1, atol=1e-5)
@@ -164,7 +220,7 @@ def test_a_teachers_vectors_do_not_depend_on_their_batch(bert, run, pooling):
 
 def test_idf_pooling_is_the_weighted_sum_of_the_last_layer(bert, run):
     weighting = Weighting(WordIdf.load(run / "idf"))
-    vector = load_teacher(str(bert), "idf", weighting).encode(["怎么申请退货"])[0]
+    vector = load_teacher(str(bert), "idf", weighting).encode(["怎么申请退货"])[0, 0]
     tokenizer = transformers.AutoTokenizer.from_pretrained(bert)
     model = transformers.AutoModel.from_pretrained(bert).eval()
     with torch.inference_mode():
@@ -204,8 +260,11 @@ def test_a_missing_teacher_is_named(tmp_path):
         load_teacher(str(tmp_path / "nowhere"), "cls")
 
 
-def test_padding_does_not_reach_a_students_vector():
-    student = BiLstmStudent(StudentConfig(embedding=8, hidden=8, dimension=8), 20).eval()
+@pytest.mark.parametrize("layers", [1, 2])
+@pytest.mark.parametrize("kind", list(STUDENTS))
+def test_padding_does_not_reach_a_students_vector(kind, layers):
+    config = StudentConfig(kind=kind, embedding=8, hidden=64, layers=layers, dimension=8)
+    student = make_student(config, 20).eval()
     ids, mask = torch.tensor([[3, 4, 5]]), torch.ones(1, 3, dtype=torch.long)
     weights = torch.tensor([[0.2, 0.3, 0.5]])
     pad = torch.zeros(1, 4)
@@ -214,12 +273,82 @@ def test_padding_does_not_reach_a_students_vector():
         torch.cat([mask, pad.long()], 1),
         torch.cat([weights, pad], 1),
     )
-    assert torch.allclose(student(ids, mask, weights), padded, atol=1e-7)
+    assert torch.allclose(student(ids, mask, weights), padded, atol=1e-6)
+
+
+def test_an_unknown_kind_of_student_is_named():
+    with pytest.raises(TrainingError, match="unknown kind of student 'gru'"):
+        make_student(StudentConfig(kind="gru"), 20)
+
+
+@pytest.mark.parametrize("kind", ["textcnn", "transformer"])
+def test_other_students_train_and_resume_alike(run, tmp_path, kind):
+    config = TrainConfig(
+        student=StudentConfig(kind=kind, embedding=16, hidden=64, dimension=32),
+        steps=6,
+        batch=16,
+        evaluate_every=3,
+    )
+    data = read_training_data(
+        config, shards=[run / "shards"], idf=run / "idf", tokenizer=run / "tok"
+    )
+    whole = train(config, data, tmp_path / "whole")
+
+    def die(row):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(config, data, tmp_path / "broken", die)
+    resumed = train(config, data, tmp_path / "broken")
+    for ours, theirs in zip(resumed.parameters(), whole.parameters(), strict=True):
+        assert torch.allclose(ours, theirs, atol=1e-6)
+
+
+def test_data_saved_and_mapped_again_is_the_same(run, tmp_path):
+    config = TrainConfig.load(run / "config.json")
+    read = read_training_data(
+        config,
+        shards=[run / "shards"],
+        idf=run / "idf",
+        tokenizer=run / "tok",
+        pairs=[run / "pairs" / "train.tsv"],
+        dev=[run / "pairs" / "train.tsv"],
+    )
+    assert TrainingData.load(tmp_path) is None
+    read.save(tmp_path)
+    mapped = TrainingData.load(tmp_path)
+    rows = np.arange(5)
+    for ours, theirs in (
+        (mapped.vectors.texts, read.vectors.texts),
+        (mapped.vectors.perturbed[1], read.vectors.perturbed[1]),
+        (mapped.pairs.second, read.pairs.second),
+        (mapped.dev["pairs/train"].first, read.dev["pairs/train"].first),
+    ):
+        assert np.array_equal(ours.batch(rows).weights, theirs.batch(rows).weights)
+    assert np.array_equal(mapped.vectors.vectors, read.vectors.vectors)
+    assert np.array_equal(mapped.pairs.labels, read.pairs.labels)
+
+
+def test_perturbed_weights_belong_to_perturbed_vectors(bert, run):
+    """The K-th stored vector is what the teacher gives with the weights the student then reads."""
+    weighting = Weighting(WordIdf.load(run / "idf"))
+    teacher = load_teacher(str(bert), "idf", weighting, perturbations=2)
+    text = "怎么申请优惠券"
+    vectors = teacher.encode([text])[0]
+    tokenizer = transformers.AutoTokenizer.from_pretrained(bert)
+    model = transformers.AutoModel.from_pretrained(bert).eval()
+    with torch.inference_mode():
+        hidden = model(**tokenizer(text, return_tensors="pt")).last_hidden_state[0][1:-1].numpy()
+    for k in (1, 2):
+        weights = weighting.perturb(weighting.weigh(text), k).weights
+        assert not np.allclose(weights, weighting.weigh(text).weights)
+        wanted = weights @ hidden
+        assert np.allclose(vectors[k], wanted / np.linalg.norm(wanted), atol=1e-5)
 
 
 def test_the_backward_direction_reads_backwards():
     """Against torch's own bidirectional LSTM with the same weights."""
-    student = BiLstmStudent(StudentConfig(embedding=8, hidden=6, dimension=8), 20).eval()
+    student = make_student(StudentConfig(embedding=8, hidden=6, dimension=8), 20).eval()
     both = torch.nn.LSTM(8, 6, batch_first=True, bidirectional=True)
     state = {k: v for k, v in student.forward_lstm.state_dict().items()}
     state |= {f"{k}_reverse": v for k, v in student.backward_lstm.state_dict().items()}
@@ -260,28 +389,26 @@ def test_each_epoch_draws_every_usable_row_once():
     assert 0 not in rows
 
 
-def test_an_export_that_differs_is_not_put_in_place(run, tmp_path, monkeypatch):
+def test_an_export_that_differs_is_not_put_in_place(run, tmp_path):
     config = TrainConfig.load(run / "config.json")
     record = json.loads((run / "run" / "run.json").read_text(encoding="utf-8"))
     student = load_best(run / "run", config, record["vocabulary"])
     student.forward = lambda *args: torch.zeros(4, 32)
-    monkeypatch.setattr("distill.export._to_onnx", lambda s: _exact_model(run))
     with pytest.raises(TrainingError, match="differs from torch"):
         export(student, run / "run", tmp_path / "b", Bundle.open(run / "bundle").manifest)
     assert not (tmp_path / "b").exists()
 
 
-def _exact_model(run):
-    import onnx
-
-    return onnx.load(run / "bundle" / "model.onnx")
-
-
 def test_training_needs_something_to_train_on(run, tmp_path):
     config = TrainConfig(
-        student=StudentConfig(embedding=8, hidden=8, dimension=32), vector_share=0.0
+        student=StudentConfig(embedding=8, hidden=8, dimension=32),
+        vector_share=0.0,
+        perturbed_share=0.0,
+        noised_share=0.0,
     )
-    data = read_training_data(config, shards=run / "shards", idf=run / "idf", tokenizer=run / "tok")
+    data = read_training_data(
+        config, shards=[run / "shards"], idf=run / "idf", tokenizer=run / "tok"
+    )
     assert isinstance(data, TrainingData)
     with pytest.raises(TrainingError, match="nothing to train on"):
         train(config, data, tmp_path)

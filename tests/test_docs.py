@@ -1,5 +1,6 @@
 """What the README says is so: its numbers, its commands, its files."""
 
+import csv
 import json
 import re
 
@@ -7,9 +8,11 @@ import pytest
 
 import distill.cli
 import indexer.cli
+import tables
 from tests.conftest import BUNDLE, ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+CARD = (BUNDLE / "MODEL_CARD.md").read_text(encoding="utf-8")
 RESULTS = ROOT / "benchmarks" / "results"
 
 
@@ -17,14 +20,22 @@ def result(name):
     return json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
 
 
-def readme_rows(text=README):
-    """Return the cells of all table rows by their first cell."""
-    rows = (line.strip("| \n").split("|") for line in text.splitlines() if line.startswith("|"))
-    return {cells[0].strip(): [cell.strip() for cell in cells[1:]] for cells in rows}
+def table_rows(text, name):
+    """Return the cells of a table's rows by their first cell."""
+    table = text.split(f"<!-- {name} -->")[1].split(f"<!-- /{name} -->")[0]
+    rows = (line.strip("| \n").split("|") for line in table.splitlines() if line.startswith("|"))
+    return {cells[0].strip(" *"): [cell.strip() for cell in cells[1:]] for cells in rows}
+
+
+@pytest.mark.parametrize("document", tables.DOCUMENTS, ids=lambda path: path.name)
+def test_every_table_is_what_the_result_files_give(document):
+    text = document.read_text(encoding="utf-8")
+    assert "<!-- " in text
+    assert tables.fill(text) == text, "run: python benchmarks/tables.py"
 
 
 def test_retrieval_numbers_are_those_of_the_result_file():
-    systems, rows = result("faq")["systems"], readme_rows()
+    systems, rows = result("faq")["systems"], table_rows(README, "retrieval")
     for label, name in (("本项目", "ours"), ("BM25", "bm25"), ("字符 TF-IDF", "character_tfidf")):
         overall = systems[name]["overall"]
         wanted = [overall[k] for k in ("recall_at_1", "recall_at_3", "mrr_at_10")]
@@ -32,7 +43,7 @@ def test_retrieval_numbers_are_those_of_the_result_file():
 
 
 def test_decision_numbers_are_those_of_the_result_file():
-    overall, rows = result("faq")["systems"]["ours"]["overall"], readme_rows()
+    overall, rows = result("faq")["systems"]["ours"]["overall"], table_rows(README, "decisions")
     for label, name in (
         ("决定正确", "decision_accuracy"),
         ("直接回答中答对的", "answer_precision"),
@@ -42,19 +53,50 @@ def test_decision_numbers_are_those_of_the_result_file():
         assert rows[label][0] == f"{100 * overall[name]:.1f} %"
 
 
-def test_encoder_numbers_are_those_of_the_result_file():
-    encoder, rows = result("encoder"), readme_rows()
-    names = {"ATEC": "atec", "BQ": "bq", "LCQMC": "lcqmc", "PAWS-X": "pawsx", "STS-B": "stsb"}
-    for label, name in names.items():
-        assert rows[label][0] == f"{encoder['spearman'][name]:.2f}"
-    assert rows["编码器大小"][0] == f"{encoder['bundle_bytes'] / 1e6:.2f} MB"
-    assert rows["一句话的编码时间"][0].startswith(f"{encoder['ours_ms']:.2f} ms")
-    assert f"{encoder['times_faster_than_bert_base']:.0f} 倍" in rows["一句话的编码时间"][0]
+def test_quality_numbers_are_those_of_the_result_file():
+    spearman = result("quality")["spearman"]
+    names = ("atec", "bq", "lcqmc", "pawsx", "stsb", "afqmc")
+    for text, table, label, name in (
+        (README, "quality", "本项目", "ours"),
+        (README, "quality", "字符 TF-IDF", "character_tfidf"),
+        (CARD, "spearman", "ours, int8 weights", "ours"),
+    ):
+        scores = [cell for cell in table_rows(text, table)[label] if re.fullmatch(r"[\d.]+", cell)]
+        assert scores == [f"{spearman[name][key]:.2f}" for key in names]
 
 
-@pytest.mark.parametrize("name", ["faq", "encoder"])
-def test_results_were_measured_on_the_bundled_encoder(name, encoder):
-    assert result(name)["encoder"] == encoder.fingerprint
+def test_published_numbers_stand_in_the_card_beside_what_they_were_trained_on():
+    rows = table_rows(CARD, "published")
+    for model in json.loads((ROOT / "benchmarks" / "published.json").read_text("utf-8"))["models"]:
+        cells = rows[model["model"]]
+        assert {f"{value:.2f}" for value in model["spearman"].values()} <= set(cells)
+        assert cells[-2:] == [model["trained_on"], model["source"]]
+
+
+def test_int8_weights_cost_next_to_nothing():
+    spearman = result("quality")["spearman"]
+    if "ours_float32" not in spearman:
+        pytest.skip("quality.json was measured without --float32")
+    for name, value in spearman["ours_float32"].items():
+        assert abs(value - spearman["ours"][name]) <= 0.3, name
+
+
+def test_results_were_measured_on_the_bundled_encoder(encoder):
+    names = [path.stem for path in RESULTS.glob("*.json") if "encoder" in result(path.stem)]
+    assert {"faq", "quality"} <= set(names)
+    for name in names:
+        assert result(name)["encoder"] == encoder.fingerprint, name
+
+
+def test_the_training_curve_is_that_of_the_bundled_encoder(encoder):
+    log = RESULTS / "training.csv"
+    if not log.exists():
+        pytest.skip("no training.csv: python benchmarks/plots.py RUN/log.csv")
+    with log.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    best = max(float(row["dev"]) for row in rows if row["run"] == rows[-1]["run"])
+    wanted = encoder.bundle.manifest.metrics["mean_dev_spearman"]
+    assert best == pytest.approx(wanted, abs=0.01)
 
 
 @pytest.mark.parametrize(
@@ -79,14 +121,9 @@ def test_the_english_part_tells_the_same_numbers():
 
 
 def test_the_model_card_names_the_encoder_it_describes(encoder):
-    card = (ROOT / "docs" / "encoder.md").read_text(encoding="utf-8")
-    assert encoder.fingerprint in card
-    rows = readme_rows(card)
-    for label, name in (("ATEC", "atec"), ("LCQMC", "lcqmc"), ("STS-B", "stsb")):
-        assert rows[label][0] == f"{result('encoder')['spearman'][name]:.2f}"
-    assert BUNDLE.exists()
+    assert encoder.fingerprint in CARD
 
 
 def test_no_document_names_a_path_of_somebodys_machine():
-    for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *RESULTS.glob("*.json")):
+    for path in (*tables.DOCUMENTS, *ROOT.glob("docs/*.md"), *RESULTS.glob("*.*")):
         assert not re.search(r"(?<![\w.])/(?:work|home|root|tmp)/", path.read_text("utf-8")), path

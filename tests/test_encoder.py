@@ -4,8 +4,9 @@ import sys
 import numpy as np
 import pytest
 
-from distill.encoder import Encoder
-from distill.errors import TextError
+from distill.encoder import Encoder, open_session
+from distill.errors import BundleError, TextError
+from tests.conftest import ROOT
 
 TEXTS = [
     "怎么退货",
@@ -28,6 +29,37 @@ def test_a_text_alone_has_the_same_bytes_as_among_others(encoder):
     together = encoder.encode(TEXTS, workers=2)
     for text, vector in zip(TEXTS[:6], together, strict=False):
         assert encoder.encode([text])[0].tobytes() == vector.tobytes()
+
+
+def test_bytes_are_the_same_on_any_number_of_threads_and_in_another_process(encoder):
+    alone = encoder.encode(TEXTS, workers=1).tobytes()
+    assert encoder.encode(TEXTS, workers=3).tobytes() == alone
+    code = (
+        "import sys; from distill.encoder import Encoder; from pathlib import Path;"
+        f"encoder = Encoder.load(Path({str(encoder.bundle.path)!r}));"
+        f"sys.stdout.buffer.write(encoder.encode({TEXTS!r}).tobytes())"
+    )
+    again = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, cwd=ROOT)
+    assert again.stdout == alone
+
+
+@pytest.mark.parametrize("count", [1, 16, 17, 48])
+def test_progress_counts_every_text_once(encoder, count):
+    counted = []
+    vectors = encoder.encode(TEXTS[:count], workers=2, progress=counted.append)
+    assert sum(counted) == count
+    assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)  # no row was left out
+
+
+def test_a_text_with_nothing_in_it_is_refused_among_many(encoder):
+    with pytest.raises(TextError):
+        encoder.encode([*TEXTS[:20], " ", *TEXTS[20:]], workers=2)
+
+
+def test_a_graph_that_is_none_is_named(tmp_path):
+    (tmp_path / "model.onnx").write_bytes(b"no graph")
+    with pytest.raises(BundleError, match=r"model\.onnx: onnxruntime refuses it"):
+        open_session(tmp_path / "model.onnx")
 
 
 def test_nothing_in_gives_nothing_out(encoder):

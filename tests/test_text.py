@@ -1,4 +1,5 @@
 import jieba
+import opencc
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -26,6 +27,14 @@ def test_text_has_one_normal_form(raw, normal):
 @given(st.text())
 def test_normalising_twice_changes_nothing(text):
     assert normalise(normalise(text)) == normalise(text)
+
+
+def test_traditional_characters_become_what_opencc_makes_of_each_alone():
+    convert = opencc.OpenCC("t2s").convert
+    for code in range(0x3400, 0xA000):
+        simple = convert(chr(code))
+        # 薴 becomes 苧, and 苧 by itself 苎: what is normalised must stay as it is.
+        assert normalise(chr(code)) == convert(simple)
 
 
 @given(st.text(alphabet="怎么退货发票花呗abc123 ?。😀繁體", max_size=40))
@@ -57,6 +66,12 @@ def test_keywords_do_not_change_how_other_sentences_are_cut():
     before = segment(sentence)
     segment("青禾白条怎么还", ("青禾白条",))
     assert segment(sentence) == before
+
+
+def test_the_gaps_between_keywords_are_cut_as_jieba_cuts_them():
+    words = [word.text for word in segment("请问青禾白条还款失败怎么办青禾白条", ("青禾白条",))]
+    gap = jieba.Tokenizer().cut("还款失败怎么办", HMM=False)
+    assert words == ["请问", "青禾白条", *gap, "青禾白条"]
 
 
 def test_nobody_elses_dictionary_reaches_the_segmenter():
