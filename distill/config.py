@@ -112,6 +112,7 @@ class FinetuneConfig:
     general_weight: float = 1.0  # general sentences, where they are given
     general_batch: int = 128  # general sentences, a step
     general_texts: int = 20_000  # of them, drawn by their text
+    blend: float = 0.8  # share of the tuned weights in the result; the rest are the old ones
     held_out: float = 0.1  # share of the texts, whole meanings, that selects the best epoch
     patience: int = 2  # epochs without a better one before it stops
     threads: int = 0  # 0: torch's own choice

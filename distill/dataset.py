@@ -113,13 +113,13 @@ class TrainingData:
         _save_ragged(directory / "noised", vectors.noised)
         for k, ragged in enumerate(vectors.perturbed):
             _save_ragged(directory / f"perturbed{k}", ragged)
-        np.save(directory / "vectors.npy", vectors.vectors)
-        np.save(directory / "mean.npy", vectors.mean)
+        _save_array(directory / "vectors.npy", vectors.vectors)
+        _save_array(directory / "mean.npy", vectors.mean)
         sets = [*self.dev.values(), *([self.pairs] if self.pairs else [])]
         for number, pairs in enumerate(sets):
             _save_ragged(directory / f"pairs{number}-first", pairs.first)
             _save_ragged(directory / f"pairs{number}-second", pairs.second)
-            np.save(directory / f"pairs{number}-labels.npy", pairs.labels)
+            _save_array(directory / f"pairs{number}-labels.npy", pairs.labels)
         index = {
             "vocabulary": self.vocabulary,
             "perturbed": len(vectors.perturbed),
@@ -290,7 +290,13 @@ class Tokeniser:
 
 def _save_ragged(prefix: Path, ragged: Ragged) -> None:
     for name, values in vars(ragged).items():
-        np.save(prefix.with_name(f"{prefix.name}-{name}.npy"), values)
+        _save_array(prefix.with_name(f"{prefix.name}-{name}.npy"), values)
+
+
+def _save_array(path: Path, values: np.ndarray) -> None:
+    np.save(path, values)
+    if path.stat().st_size < values.nbytes:  # numpy does not always hear of a full disk
+        raise OSError(f"{path.name} is cut off")
 
 
 def _load_ragged(prefix: Path) -> Ragged:

@@ -85,10 +85,11 @@ def finetune(
             torch.nn.utils.clip_grad_norm_(student.parameters(), config.clip)
             optimiser.step()
             step += 1
-        scores = _measure(student.eval(), data)
+        candidate = _blend(old, student, config.blend)
+        scores = _measure(candidate, data)
         report({"epoch": epoch, "loss": sum(losses) / len(losses), **scores})
         if _selects(scores) > _selects(after):
-            best, best_epoch, after = copy.deepcopy(student), epoch, scores
+            best, best_epoch, after = candidate, epoch, scores
         elif epoch - best_epoch >= config.patience:
             break
     if best_epoch == 0:
@@ -124,6 +125,15 @@ def tuned_manifest(
 def _rate(done: float, warmup: float) -> float:
     """Return the learning rate as a share of the highest: linear up, then linear down to 0."""
     return min(done / warmup, (1 - done) / (1 - warmup)) if warmup else 1 - done
+
+
+def _blend(old: nn.Module, new: nn.Module, share: float) -> nn.Module:
+    """Return a copy with ``share`` of the new weights and the rest of the old (Wortsman 2022)."""
+    blended = copy.deepcopy(new).eval()
+    with torch.no_grad():
+        for ours, before in zip(blended.parameters(), old.parameters(), strict=True):
+            ours.lerp_(before, 1 - share)
+    return blended
 
 
 def _measure(student: nn.Module, data: FinetuneData) -> dict[str, float]:

@@ -17,7 +17,7 @@ from distill.corpus import HeldOut  # noqa: E402
 from distill.encoder import Encoder  # noqa: E402
 from distill.errors import CorpusError, TrainingError  # noqa: E402
 from distill.export import export, load_student  # noqa: E402
-from distill.finetune import Finetuned, finetune, tuned_manifest  # noqa: E402
+from distill.finetune import Finetuned, _blend, finetune, tuned_manifest  # noqa: E402
 from distill.finetune_data import read_finetune_data  # noqa: E402
 from distill.idf import count_words  # noqa: E402
 from distill.student import make_student  # noqa: E402
@@ -31,7 +31,9 @@ ENTRIES = [
     [form.format(noun) for form in forms] for noun in NOUNS for forms in (ASKING[:3], ASKING[3:])
 ]
 SENTENCES = [text for entry in ENTRIES for text in entry]
-CONFIG = FinetuneConfig(epochs=4, batch=16, learning_rate=5e-3, patience=4, general_batch=8)
+CONFIG = FinetuneConfig(
+    epochs=4, batch=16, learning_rate=5e-3, patience=4, general_batch=8, blend=1.0
+)
 
 
 def lines(pairs):
@@ -249,3 +251,9 @@ def test_what_is_no_bundle_is_never_replaced(run, pairs, tmp_path):
     result = run(pairs)
     assert (result.exit_code, "is no bundle" in result.stderr) == (1, True)
     assert (tmp_path / "tuned" / "thesis.txt").exists()
+
+
+def test_a_blend_stands_between_the_old_weights_and_the_new():
+    old, new = (torch.nn.Linear(3, 2) for _ in range(2))
+    blended = _blend(old, new, 0.75)
+    assert torch.allclose(blended.weight, 0.25 * old.weight + 0.75 * new.weight)
