@@ -157,7 +157,7 @@ class Page:
         self.browser.get(self.address)
         self.until(
             "document.querySelector('.chips button') && document.querySelector('#box button')"
-            " && typeof faqSent === 'function'"  # the page's script has run: before it, nothing is sent
+            " && typeof faqSent === 'function'"  # before it nothing is sent
         )
         return self
 
