@@ -4,7 +4,7 @@ In: a customer's words. Out: a ``SearchResult``, at most one hit per entry. Whet
 enough to answer is decision.py's matter.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
 
@@ -92,10 +92,16 @@ class Searcher:
         today = date.today().isoformat()
         return {key: entry for key, entry in self.entries.items() if applies(entry, today)}
 
-    def search(self, query: str, k: int = 5) -> SearchResult:
+    @property
+    def questions(self) -> tuple[Question, ...]:
+        """Return the questions that are searched: all of the entries that are switched on."""
+        return self._questions
+
+    def search(self, query: str, k: int = 5, without: Collection[int] = ()) -> SearchResult:
         """Return the k best entries by the score of their best question.
 
-        A query without a single letter, digit or Chinese character has no hits.
+        A query without a single letter, digit or Chinese character has no hits. The questions
+        whose ids are in ``without`` are passed over, as though they had never been imported.
         """
         weighted = self.encoder.weigh(query)
         if not speaks(weighted.text):
@@ -105,16 +111,22 @@ class Searcher:
         except TextError:  # an operator's weight 0 on all that was said
             return SearchResult(query, (), self.revision)
         lexical = self._lexical.cosines(features(weighted))
-        depth = max(_CANDIDATES, 8 * k)
+        # Those passed over take no candidate's place.
+        depth = max(_CANDIDATES, 8 * k) + len(without)
         while True:
-            hits = self._best_entries(vector, lexical, depth, k)
+            hits = self._best_entries(vector, lexical, depth, k, without)
             if len(hits) == k or depth >= len(self._questions):
                 return SearchResult(query, tuple(hits), self.revision)
             # A few entries' many similar questions filled the list: look further down.
             depth *= 4
 
     def _best_entries(
-        self, vector: np.ndarray, lexical: np.ndarray, depth: int, k: int
+        self,
+        vector: np.ndarray,
+        lexical: np.ndarray,
+        depth: int,
+        k: int,
+        without: Collection[int],
     ) -> list[Hit]:
         near = self._vectors.search(vector, depth)
         alike = np.argsort(-lexical, kind="stable")[:depth]
@@ -126,6 +138,8 @@ class Searcher:
         best: dict[str, Hit] = {}
         for i in np.argsort(-scores, kind="stable"):
             question = self._questions[rows[i]]
+            if question.id in without:
+                continue
             if question.entry_key not in best and applies(self.entries[question.entry_key], today):
                 best[question.entry_key] = Hit(
                     question.entry_key,

@@ -109,3 +109,17 @@ def test_an_empty_database_is_refused_with_the_remedy(tmp_path, encoder):
 def test_a_keyword_of_weight_0_on_all_that_was_said_finds_nothing(store, encoder):
     silenced = encoder.with_keywords({"退货": 0.0})
     assert replace(Searcher.load(store, encoder), encoder=silenced).search("退货").hits == ()
+
+
+def test_a_search_without_some_questions_is_that_of_an_index_without_them(store, encoder):
+    edit(store, encoder, variants=("怎么退货", "我要退货", *(f"怎么退货{i}" for i in range(120))))
+    searcher = Searcher.load(store, encoder)
+    left_out = {q.id for q in searcher.questions if q.text in ("怎么退货", "我要退货", "密码忘了")}
+    assert len(left_out) == 3
+    found = {query: searcher.search(query, 3, without=left_out) for query in ("怎么退货", "密码")}
+    edit(store, encoder, variants=tuple(f"怎么退货{i}" for i in range(120)))
+    publish(store, store.snapshot(), encoder, [replace(ENTRIES[2], variants=())])
+    rebuilt = Searcher.load(store, encoder)
+    for query, result in found.items():
+        assert result.hits == rebuilt.search(query, 3).hits
+        assert not left_out & {hit.question_id for hit in result.hits}
