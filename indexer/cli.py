@@ -7,7 +7,6 @@ code 1.
 import json
 import logging
 import sys
-from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -21,6 +20,7 @@ from indexer import evaluate as evaluating
 from indexer.check import find_problems
 from indexer.decision import as_setting, decide, thresholds_of
 from indexer.errors import IndexerError, PublishError
+from indexer.evaluate_cli import evaluate
 from indexer.search import Searcher
 from indexer.store import Snapshot, Store
 from indexer.table_export import write_table
@@ -248,38 +248,7 @@ def export(output: Path, db: Path) -> None:
     _say(f"{output}: {count} 个条目")
 
 
-@main.command()
-@click.argument("queries", type=_PATH)
-@_db
-@_encoder
-@click.option("--split", type=click.Choice(["dev", "test", "all"]), default="all")
-@click.option("--json", "json_file", type=_PATH, help="Write measures and all cases here too.")
-def evaluate(queries: Path, db: Path, encoder: Path, split: str, json_file: Path | None) -> None:
-    """Measure retrieval and decisions on labelled queries.
-
-    \b
-    Example:
-      python -m indexer evaluate data/queries.csv --split test
-    """
-    if json_file and not json_file.parent.is_dir():
-        raise click.ClickException(
-            f"{json_file}: 目录不存在。先建目录: mkdir -p {json_file.parent}"
-        )
-    labelled = evaluating.read_queries(queries, split)
-    searcher = Searcher.load(Store.open(db), Encoder.load(encoder))
-    _report_unknown(searcher, labelled, queries)
-    cases = evaluating.run_cases(searcher, labelled)
-    overall = evaluating.measure(cases)
-    for name, value in asdict(overall).items():
-        click.echo(f"{name:24}{value if isinstance(value, int) else format(value, '.4f')}")
-    click.echo(f"\n{'kind':16}queries  recall@1  decision accuracy")
-    for kind, part in evaluating.measure_by_kind(cases).items():
-        recall = format(part.recall_at_1, ".3f") if part.in_scope else "-"
-        click.echo(f"{kind:16}{part.queries:7}  {recall:>8}  {part.decision_accuracy:17.3f}")
-    if json_file:
-        report = evaluating.as_json(searcher, cases, queries.name, split)
-        json_file.write_text(report + "\n", encoding="utf-8")
-        _say(f"{json_file}: 指标和 {len(cases)} 条明细")
+main.add_command(evaluate)
 
 
 @main.command()
