@@ -1,7 +1,14 @@
-// Runs once in the page: `element` is the transcript, `trigger` and `watch` are Gradio's.
+// Runs once in the page: `element` is the transcript; `trigger`, `watch`, `server` are Gradio's.
 const EVENTS = ['ask', 'choose', 'rate'];
 const turns = () => element.querySelectorAll('.turn');
 let shown = 0;
+
+// What people ask most now, not when the server started. No event of Gradio's, whose reply is the
+// whole transcript: a late one would put the empty page over what was asked and answered meanwhile.
+server.frequent().then((chips) => {
+  const place = element.querySelector('.welcome .chips');
+  if (!place.firstChild) place.outerHTML = chips;  // else a reply has brought them
+});
 
 function toLast() {
   const last = [...turns()].pop();

@@ -50,35 +50,42 @@ class Turn:
 def build_chat(service: Service) -> gr.Blocks:
     """Return the page. Gradio keeps a state per visitor; only the service is shared."""
 
+    def frequent(_: list) -> str:
+        return _chips(service.frequent_questions())
+
+    def page_of(turns: Turns) -> str:
+        return _page(service.frequent_questions(), turns)
+
     def ask(said: str, turns: Turns) -> tuple[Turns, str, str]:
         if not said.strip():
             return turns, gr.skip(), gr.skip()  # only a program gets here, not the page
         turns = (*turns, _ask(service, said))
         # What is too long comes back, to be shortened.
         again = said if len(said) > MAX_QUERY_LENGTH else gr.skip()
-        return turns, _page(service, turns), again
+        return turns, page_of(turns), again
 
     def click_ask(turns: Turns, event: gr.EventData) -> tuple[Turns, str]:
         turns = (*turns, _ask(service, event.text))
-        return turns, _page(service, turns)
+        return turns, page_of(turns)
 
     def click_choose(turns: Turns, event: gr.EventData) -> tuple[Turns, str]:
         turns = _choose(service, turns, event.trace, event.entry)
-        return turns, _page(service, turns)
+        return turns, page_of(turns)
 
     def click_rate(turns: Turns, event: gr.EventData) -> tuple[Turns, str]:
         turns = _rate(service, turns, event.trace, event.verdict)
-        return turns, _page(service, turns)
+        return turns, page_of(turns)
 
     # private: not offered as an API; programs have /api/ask.
     quiet = {"show_progress": "hidden", "api_visibility": "private"}
     with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True) as page:
         turns = gr.State(())
         log = gr.HTML(
-            _page(service, ()),
+            _page((), ()),
             elem_id="chat",
             apply_default_css=False,
             js_on_load=JS,
+            server_functions=[frequent],
         )
         with gr.Column(elem_id="composer"):
             box = gr.Textbox(
@@ -91,8 +98,6 @@ def build_chat(service: Service) -> gr.Blocks:
                 elem_id="box",
             )
             gr.HTML("<p>答案均为常见问题库原文，非 AI 生成</p>", apply_default_css=False)
-        # What people ask most has changed since this process started.
-        page.load(lambda: _page(service, ()), None, log, **quiet)
         box.submit(
             ask,
             [box, turns],
@@ -158,14 +163,13 @@ def _has(turns: Turns, trace_id: str) -> bool:
     return False
 
 
-def _page(service: Service, turns: Turns) -> str:
+def _page(frequent: Sequence[str], turns: Turns) -> str:
     """Return the transcript. No white space between turns: the script counts on their places."""
-    chips = _chips(service.frequent_questions(6))
-    parts = [_WELCOME.format(title=TITLE, subtitle=SUBTITLE, chips=chips)]
+    parts = [_WELCOME.format(title=TITLE, subtitle=SUBTITLE, chips=_chips(frequent))]
     for turn in turns:
         said = f'<div class="said">{escape(turn.said)}</div>'
         body = {"answer": _answer, "clarify": _clarify}.get(turn.reply.decision)
-        card = body(turn) if body else _refusal(turn, service)
+        card = body(turn) if body else _refusal(turn, frequent)
         parts.append(f'<article class="turn">{said}<div class="card">{card}</div></article>')
     return f'<div class="log" role="log" aria-live="polite">{"".join(parts)}</div>'
 
@@ -200,14 +204,14 @@ def _clarify(turn: Turn) -> str:
     return f'<p>您是不是想问：</p><div class="options">{options}</div>{_thanks(thanks)}'
 
 
-def _refusal(turn: Turn, service: Service) -> str:
+def _refusal(turn: Turn, frequent: Sequence[str]) -> str:
     reason = turn.reply.reason
     if reason in _REFUSALS:
         return f"<p>{_REFUSALS[reason]}</p>"
     missed = turn.verdict == "none_of_these"
     rate = _button("rate", "希望补充这个问题", turn, verdict="none_of_these", pressed=missed)
     thanks = _thanks("已记录，谢谢" if missed else "")
-    chips = _chips(service.frequent_questions(3))
+    chips = _chips(frequent[:3])
     return (
         "<p><b>抱歉，暂时没有找到相关的答案</b></p>"
         "<p>可以换个说法，写出具体的商品、订单或操作名称；一次只问一件事更容易找到。</p>"

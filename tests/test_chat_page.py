@@ -16,15 +16,10 @@ from indexer.store import Store
 from tests.conftest import BUNDLE, ROOT, SMALL_FAQ
 
 
-class FrequentOnly:
-    def frequent_questions(self, count=6):
-        return ("如何申请退货？",)[:count]
-
-
 def shown(said, **reply):
     """The transcript of one turn, as HTML."""
     turn = chat.Turn(said, Reply("t1", "", revision=1, **reply))
-    return chat._page(FrequentOnly(), (turn,))
+    return chat._page(("如何申请退货？",), (turn,))
 
 
 def test_an_answer_keeps_its_lines_and_its_markdown():
@@ -86,8 +81,8 @@ def test_a_failing_service_gives_a_sentence_not_a_traceback(caplog):
 
 def test_a_click_that_belongs_to_another_session_changes_nothing(monkeypatch):
     monkeypatch.setattr(chat.gr, "Warning", lambda *_, **__: None)
-    assert chat._rate(FrequentOnly(), (), "t9", "useful") == ()
-    assert chat._choose(FrequentOnly(), (), "t9", "refund") == ()
+    assert chat._rate(None, (), "t9", "useful") == ()  # no service is even asked
+    assert chat._choose(None, (), "t9", "refund") == ()
 
 
 # ---- in a browser ----
@@ -155,10 +150,7 @@ class Page:
         size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500}
         self.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
         self.browser.get(self.address)
-        self.until(
-            "document.querySelector('.chips button') && document.querySelector('#box button')"
-            " && typeof faqSent === 'function'"  # before it nothing is sent
-        )
+        self.until("document.querySelector('#chat .log') && document.querySelector('#box button')")
         return self
 
     def js(self, expression):
@@ -235,6 +227,7 @@ def test_feedback_goes_to_the_turn_that_was_rated(page, site):
 
 @browser
 def test_a_frequent_question_is_one_click(page):
+    page.until("document.querySelector('.chips button')")
     page.click("优惠券怎么使用？")
     assert "结算页选择优惠券。" in page.wait_for_turns(1)
 
@@ -245,6 +238,49 @@ def test_in_doubt_it_asks_back_and_a_click_answers(page, site):
     page.find("[data-event=choose][data-entry=refund]")[0].click()
     assert "点 申请售后" in page.wait_for_turns(2)
     assert latest(site, "退货的办法")["chosen"] == "refund"
+
+
+@browser
+def test_what_the_page_fetches_late_does_not_wipe_out_an_answer(chromium, site):
+    """What a page fetches first it fetches by itself; here that waits until a question is answered."""
+    hold = """
+        const send = window.fetch;
+        window.late = false;
+        let first = true;
+        window.fetch = async (...request) => {
+          if (!first || request[1]?.method !== 'POST') return send(...request);
+          first = false;
+          await new Promise((go) => { window.release = go; });
+          setTimeout(() => { window.late = true; }, 1000);
+          return send(...request);
+        };
+    """
+    command = "Page.addScriptToEvaluateOnNewDocument"
+    script = chromium.execute_cdp_cmd(command, {"source": hold})
+    try:
+        page = Page(chromium, site[0]).open()
+        page.until("typeof release === 'function'")
+        page.ask("退货的办法")
+        page.js("(release(), 1)")
+        page.until("late")
+        assert "您是不是想问" in page.wait_for_turns(1)
+        assert page.find(".welcome .chips button")
+    finally:
+        chromium.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", script)
+
+
+@browser
+def test_nothing_can_be_typed_before_it_can_be_sent(chromium, site):
+    transcript = {"urls": ["*/HTML-*.js"]}
+    chromium.execute_cdp_cmd("Network.setBlockedURLs", transcript)
+    try:
+        chromium.get(site[0])
+        page = Page(chromium, site[0])
+        page.until("document.querySelector('#box textarea')")
+        assert not page.box.is_displayed()
+    finally:
+        chromium.execute_cdp_cmd("Network.setBlockedURLs", {"urls": []})
+    assert page.open().box.is_displayed()
 
 
 @browser
