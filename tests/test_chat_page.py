@@ -242,7 +242,7 @@ def test_in_doubt_it_asks_back_and_a_click_answers(page, site):
 
 @browser
 def test_what_the_page_fetches_late_does_not_wipe_out_an_answer(chromium, site):
-    """What a page fetches first it fetches by itself; here that waits until a question is answered."""
+    """The first request is the page's own; here it waits until a question is answered."""
     hold = """
         const send = window.fetch;
         window.late = false;
