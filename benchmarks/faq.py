@@ -19,8 +19,9 @@ from baselines import Scores, TfIdf, bm25, character_grams, cosines
 from distill.encoder import Encoder
 from distill.text import speaks
 from indexer.build import plan_import, publish
-from indexer.evaluate import DEPTH, measure, measure_by_kind, read_queries, run_cases
+from indexer.evaluate import DEPTH, measure_by_kind, read_queries, run_cases
 from indexer.lexical import LexicalIndex, features
+from indexer.measures import measure
 from indexer.records import Hit, Question, SearchResult
 from indexer.search import LEXICAL_SHARE, Searcher
 from indexer.store import Store

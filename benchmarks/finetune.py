@@ -28,7 +28,8 @@ from distill.finetune import finetune, tuned_manifest
 from distill.finetune_data import read_finetune_data
 from faq import as_search
 from indexer.build import plan_import, publish, refresh
-from indexer.evaluate import Case, LabelledQuery, measure, measure_by_kind, read_queries, run_cases
+from indexer.evaluate import Case, LabelledQuery, measure_by_kind, read_queries, run_cases
+from indexer.measures import measure
 from indexer.search import Searcher
 from indexer.store import Store
 from indexer.table_import import read_table

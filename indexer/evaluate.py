@@ -1,19 +1,20 @@
-"""How often is it right? Retrieval and decision quality over labelled queries.
+"""What comes out for labelled queries? They are read, asked, and thresholds chosen on them.
 
-In: a searcher and queries with their right entry ("" = out of scope). Out: an ``Evaluation`` with
-the field's measures, and every case, so that a failure can be looked at.
+In: a searcher and queries with their right entry ("" = out of scope). Out: a ``Case`` for each, so
+that a failure can be looked at; measures.py counts them.
 """
 
 import hashlib
-import json
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from distill.text import normalise
-from indexer.decision import Decision, Judged, Thresholds, decide, tune
+from indexer.decision import Decision, DecisionKind, Judged, Thresholds, decide, tune
 from indexer.errors import TableError
+from indexer.measures import Evaluation, measure
 from indexer.records import SearchResult
 from indexer.search import Searcher
 from indexer.table_file import read_rows
@@ -35,11 +36,32 @@ class LabelledQuery:
 
 @dataclass(frozen=True)
 class Case:
-    """A labelled query as it came out."""
+    """A labelled query as it came out; ``seconds`` is what search and decision took."""
 
     query: LabelledQuery
     result: SearchResult
     decision: Decision
+    seconds: float = 0.0
+
+    @property
+    def expected(self) -> str:
+        """Return the entry that answers the query, "" if none does."""
+        return self.query.entry_id
+
+    @property
+    def decided(self) -> DecisionKind:
+        """Return what was done."""
+        return self.decision.kind
+
+    @property
+    def shown(self) -> str:
+        """Return the entry that the customer saw first, "" if it was refused."""
+        return self.decision.hits[0].entry_id if self.decision.hits else ""
+
+    @property
+    def deciding_score(self) -> float:
+        """Return the score that the thresholds are compared with; 0 without a hit."""
+        return self.result.hits[0].score if self.result.hits else 0.0
 
     @property
     def rank(self) -> int:
@@ -55,26 +77,6 @@ class Case:
         if self.decision.kind == "answer":
             return self.rank == 1
         return any(hit.entry_id == self.query.entry_id for hit in self.decision.hits)
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """Measures of a query set; shares from 0 to 1. Retrieval counts in-scope queries only."""
-
-    queries: int
-    in_scope: int
-    recall_at_1: float
-    recall_at_3: float
-    recall_at_5: float
-    mrr_at_10: float
-    decision_accuracy: float
-    answered: float  # share of all queries; so are the next two
-    clarified: float
-    rejected: float
-    answer_precision: float  # of what was answered, how much was right
-    in_scope_served: float  # of in-scope queries, right answer or right entry offered
-    out_of_scope_rejected: float
-    out_of_scope_answered: float
 
 
 def read_queries(path: Path, split: Split = "all") -> list[LabelledQuery]:
@@ -120,7 +122,7 @@ def split_of(query: str) -> Literal["dev", "test"]:
 
 def run_cases(
     searcher: Searcher,
-    queries: Sequence[LabelledQuery],
+    queries: Iterable[LabelledQuery],
     thresholds: Thresholds | None = None,
     search: Callable[[str, int], SearchResult] | None = None,
 ) -> list[Case]:
@@ -129,36 +131,11 @@ def run_cases(
     thresholds = thresholds or searcher.thresholds
     cases = []
     for query in queries:
+        started = time.perf_counter()
         result = search(query.query, DEPTH)
-        cases.append(Case(query, result, decide(result, thresholds)))
+        decision = decide(result, thresholds)
+        cases.append(Case(query, result, decision, time.perf_counter() - started))
     return cases
-
-
-def measure(cases: Sequence[Case]) -> Evaluation:
-    """Return the measures of these cases; a share of nothing is 0."""
-    inside = [case for case in cases if case.query.entry_id]
-    outside = [case for case in cases if not case.query.entry_id]
-    answered = [case for case in cases if case.decision.kind == "answer"]
-
-    def share(chosen: Sequence[Case], test: Callable[[Case], Any]) -> float:
-        return sum(bool(test(case)) for case in chosen) / max(1, len(chosen))
-
-    return Evaluation(
-        queries=len(cases),
-        in_scope=len(inside),
-        recall_at_1=share(inside, lambda c: c.rank == 1),
-        recall_at_3=share(inside, lambda c: 1 <= c.rank <= 3),
-        recall_at_5=share(inside, lambda c: 1 <= c.rank <= 5),
-        mrr_at_10=sum(1 / c.rank for c in inside if 1 <= c.rank <= 10) / max(1, len(inside)),
-        decision_accuracy=share(cases, lambda c: c.right),
-        answered=share(cases, lambda c: c.decision.kind == "answer"),
-        clarified=share(cases, lambda c: c.decision.kind == "clarify"),
-        rejected=share(cases, lambda c: c.decision.kind == "reject"),
-        answer_precision=share(answered, lambda c: c.right),
-        in_scope_served=share(inside, lambda c: c.right),
-        out_of_scope_rejected=share(outside, lambda c: c.decision.kind == "reject"),
-        out_of_scope_answered=share(outside, lambda c: c.decision.kind == "answer"),
-    )
 
 
 def measure_by_kind(cases: Sequence[Case]) -> dict[str, Evaluation]:
@@ -193,36 +170,20 @@ def tune_thresholds(
 
 
 def unknown_entries(searcher: Searcher, queries: Sequence[LabelledQuery]) -> list[LabelledQuery]:
-    """Return the queries whose entry is not in the FAQ, or is switched off."""
-    entries = searcher.entries
-    return [
-        query
-        for query in queries
-        if query.entry_id and (query.entry_id not in entries or not entries[query.entry_id].enabled)
-    ]
+    """Return the queries whose entry cannot be found today: not in the FAQ, off, or not valid."""
+    live = searcher.live_entries()
+    return [query for query in queries if query.entry_id and query.entry_id not in live]
 
 
-def as_json(searcher: Searcher, cases: Sequence[Case], source: str, split: str) -> str:
-    """Return measures, thresholds and every case as JSON."""
-    report = {
-        "queries": source,
-        "split": split,
-        "revision": searcher.revision,
-        "encoder": searcher.encoder.fingerprint,
-        "thresholds": asdict(searcher.thresholds),
-        "overall": asdict(measure(cases)),
-        "by_kind": {kind: asdict(value) for kind, value in measure_by_kind(cases).items()},
-        "cases": [
-            {
-                "query": case.query.query,
-                "entry_id": case.query.entry_id,
-                "kind": case.query.kind,
-                "rank": case.rank,
-                "decision": case.decision.kind,
-                "right": case.right,
-                "hits": [[hit.entry_id, round(hit.score, 4)] for hit in case.result.hits[:5]],
-            }
-            for case in cases
-        ],
-    }
-    return json.dumps(report, ensure_ascii=False, indent=1)
+def contradictory(queries: Sequence[LabelledQuery]) -> list[str]:
+    """Return the texts that are there more than once, with different labels.
+
+    At most one of their labels can come out right.
+    """
+    labels: dict[str, set[str]] = {}
+    texts: dict[str, str] = {}
+    for query in queries:
+        key = normalise(query.query)
+        texts.setdefault(key, query.query)
+        labels.setdefault(key, set()).add(query.entry_id)
+    return [texts[key] for key, own in labels.items() if len(own) > 1]

@@ -1,5 +1,6 @@
 import csv
 import json
+import re
 import sqlite3
 
 import pytest
@@ -119,7 +120,7 @@ def test_evaluate_reports_measures_and_cases(run, db, tmp_path):
     )
     out = tmp_path / "out.json"
     result = run("evaluate", queries, "--db", db, "--json", out)
-    assert "recall_at_1             0.6667" in result.stdout
+    assert re.search(r"Recall@1 +66\.7", result.stdout)
     report = json.loads(out.read_text(encoding="utf-8"))
     assert report["overall"]["recall_at_1"] == pytest.approx(2 / 3)
     assert [case["rank"] for case in report["cases"]] == [1, 1, 2] or report["cases"][2][
