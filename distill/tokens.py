@@ -4,7 +4,6 @@ In: weighted texts and a tokenizer (ours, or a BERT teacher's own). Out: a ``Tok
 and their weights are made here only, so teacher, student and server cannot drift apart.
 """
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
@@ -22,7 +21,6 @@ UNKNOWN, PADDING = "[UNK]", "[PAD]"
 # A run of Latin letters, a run of digits, or any other single character: "apple12😀" is three
 # pieces, where a word-piece model left alone makes one unknown token over all of it.
 _PIECE = r"[a-z]+|[0-9]+|[^\sa-z0-9]"
-_PIECES = re.compile(_PIECE)
 
 
 @dataclass(frozen=True)
@@ -58,7 +56,7 @@ def tokenise(tokenizer: Tokenizer, texts: Sequence[WeightedText], max_tokens: in
 def train_tokenizer(sentences: Iterable[str], size: int) -> Tokenizer:
     """Learn a vocabulary: single Han characters and symbols, word pieces for Latin and digits.
 
-    Its own pre-tokenizer cuts as ``tokenise`` does, so the saved file also works by itself.
+    Its pre-tokenizer cuts the pieces, so the saved file works by itself.
     """
     tokenizer = Tokenizer(models.WordPiece(unk_token=UNKNOWN, max_input_chars_per_word=64))
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
@@ -97,14 +95,8 @@ def tokenise_for_teacher(
 
 
 def _row(tokenizer: Tokenizer, text: WeightedText, max_tokens: int) -> tuple[list[int], np.ndarray]:
-    pieces = list(_PIECES.finditer(text.text))
-    encoding = tokenizer.encode(
-        [piece.group() for piece in pieces], is_pretokenized=True, add_special_tokens=False
-    )
-    starts = [pieces[word].start() for word in encoding.word_ids[:max_tokens]]
-    offsets = encoding.offsets[:max_tokens]
-    offsets = [(at + start, at + end) for at, (start, end) in zip(starts, offsets, strict=True)]
-    shares = _shares(text, offsets)
+    encoding = tokenizer.encode(text.text, add_special_tokens=False)
+    shares = _shares(text, encoding.offsets[:max_tokens])
     return encoding.ids[:max_tokens], _to_sum_one(shares, text)
 
 
