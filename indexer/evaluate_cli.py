@@ -147,9 +147,7 @@ def evaluate(
       python -m indexer evaluate --against before.json --fail-under precision=0.8
     """
     _refuse_options_without_effect(ctx, queries)
-    for path in (json_file, html_file):
-        if path and not path.parent.is_dir():
-            raise click.ClickException(f"{path}: 目录不存在。先建目录: mkdir -p {path.parent}")
+    _refuse_outputs(queries, [path for path in (json_file, html_file) if path])
     past = read_past_run(against) if against else None
     labelled = read_queries(queries, split) if queries else []
     searcher = Searcher.load(Store.open(db), Encoder.load(encoder))
@@ -180,6 +178,18 @@ def _refuse_options_without_effect(ctx: click.Context, queries: Path | None) -> 
             option = f"--{name.replace('_', '-')}"
             remedy = "加上提问表" if queries is None else "去掉提问表"
             raise click.UsageError(f"{option} 在这里不起作用。怎么办: {remedy}, 或去掉 {option}")
+
+
+def _refuse_outputs(queries: Path | None, outputs: Sequence[Path]) -> None:
+    taken = {queries.resolve()} if queries else set()
+    for path in outputs:
+        if not path.parent.is_dir():
+            raise click.ClickException(f"{path}: 目录不存在。先建目录: mkdir -p {path.parent}")
+        if path.is_dir():
+            raise click.ClickException(f"{path}: 是目录。怎么办: 写一个文件名")
+        if path.resolve() in taken:
+            raise click.ClickException(f"{path}: 会覆盖另一个文件。怎么办: 换一个文件名")
+        taken.add(path.resolve())
 
 
 def _from_file(
@@ -217,7 +227,9 @@ def _from_faq(searcher: Searcher, db: Path, out_of_scope: Path | None, sample: i
     strange = [query for query in outside if not held_out.holds(query.query)]
     queries = [*held_out.queries, *strange]
     notes = [
-        f"没有提问表: {len(held_out.queries)} 个相似问逐个提问, 检索时去掉它自己和说法相同的问法 "
+        "没有提问表, 库里也没有能测的相似问: 只能看库外提问是否被拒答"
+        if not held_out.queries
+        else f"没有提问表: {len(held_out.queries)} 个相似问逐个提问, 检索时去掉它自己和说法相同的问法 "
         "(留一法 leave-one-out)。相似问彼此差别大时结果比真实提问低, 彼此雷同时偏高: "
         "宜用来比较改动前后, 不宜当作真实的准确率"
     ]

@@ -172,6 +172,14 @@ def test_an_output_in_a_folder_that_is_not_there_is_refused_first(evaluate, quer
         assert "mkdir -p" in result.stderr
 
 
+def test_an_output_never_takes_another_files_place(evaluate, queries, tmp_path):
+    out = tmp_path / "o"
+    for arguments in (["--json", queries], ["--html", tmp_path], ["--json", out, "--html", out]):
+        result = evaluate(queries, *arguments)
+        assert (result.exit_code, result.stdout, "怎么办" in result.stderr) == (1, "", True)
+    assert queries.read_text(encoding="utf-8") == QUERIES
+
+
 def test_labels_of_entries_that_are_not_there_are_named_and_left_out(evaluate, tmp_path):
     rows = [f"密码{i},gone-{i}" for i in range(25)]
     (tmp_path / "q.csv").write_text(
@@ -242,6 +250,18 @@ def test_an_index_of_one_entry_is_measured_like_any_other(searcher):
     report = report_on(found, run_cases(found, queries), "q", "all")
     assert report.overall.measures.recall_at_1 == 1
     assert [each.name for each in report.by_category] == ["(未分类)", "(库外)"]
+
+
+def test_a_faq_without_similar_questions_is_asked_what_is_out_of_scope(tmp_path):
+    faq, db = tmp_path / "one.csv", tmp_path / "one.db"
+    faq.write_text("问题,答案\n怎么退货,去退\n", encoding="utf-8")
+    for command in (["build", faq], ["evaluate"]):
+        arguments = [*command, "--db", db, "--encoder", BUNDLE]
+        result = CliRunner().invoke(indexer.cli.main, list(map(str, arguments)))
+        assert result.exit_code == 0, result.output
+    assert "只能看库外提问是否被拒答" in result.stdout
+    assert "1 个条目除标准问外没有别的问法, 无法测量" in result.stdout
+    assert re.search(r"Recall@1 +– ", result.stdout)
 
 
 def test_an_entry_that_cannot_be_found_today_is_unknown(searcher):
