@@ -42,6 +42,10 @@ def tokenise(tokenizer: Tokenizer, texts: Sequence[WeightedText], max_tokens: in
     and the rest is scaled to sum 1 again. Raises TextError for a text without any token.
     """
     rows = [_row(tokenizer, text, max_tokens) for text in texts]
+    if len(rows) == 1:  # nothing to pad: what a question is encoded with, as fast as can be
+        ids, shares = rows[0]
+        input_ids = np.array([ids], dtype=np.int64)
+        return TokenBatch(input_ids, np.ones_like(input_ids), shares[np.newaxis])
     longest = max((len(ids) for ids, _ in rows), default=0)
     input_ids = np.full((len(rows), longest), tokenizer.token_to_id(PADDING) or 0, dtype=np.int64)
     mask = np.zeros((len(rows), longest), dtype=np.int64)
