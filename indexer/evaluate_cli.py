@@ -229,8 +229,8 @@ def _from_faq(searcher: Searcher, db: Path, out_of_scope: Path | None, sample: i
     notes = [
         "没有提问表, 库里也没有能测的相似问: 只能看库外提问是否被拒答"
         if not held_out.queries
-        else f"没有提问表: {len(held_out.queries)} 个相似问逐个提问, 检索时去掉它自己和说法相同的问法 "
-        "(留一法 leave-one-out)。相似问彼此差别大时结果比真实提问低, 彼此雷同时偏高: "
+        else f"没有提问表: {len(held_out.queries)} 个相似问逐个提问, 检索时去掉它自己和说法相同的"
+        "问法 (留一法 leave-one-out)。相似问彼此差别大时结果比真实提问低, 彼此雷同时偏高: "
         "宜用来比较改动前后, 不宜当作真实的准确率"
     ]
     if held_out.measurable > len(held_out.queries):

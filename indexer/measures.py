@@ -47,6 +47,11 @@ class Measure:
     value: Callable[[Outcome], float]
     more_is_better: bool | None = True  # None: neither
 
+    def of(self, outcomes: Sequence[Outcome]) -> float | None:
+        """Return the mean over these outcomes; None if it is about none of them."""
+        values = [float(self.value(outcome)) for outcome in outcomes if self.among(outcome)]
+        return sum(values) / len(values) if values else None
+
 
 @dataclass(frozen=True)
 class Evaluation:
@@ -240,10 +245,7 @@ MEASURES = (
 
 def measure(outcomes: Sequence[Outcome]) -> Evaluation:
     """Return the measures of these outcomes."""
-    found = {}
-    for each in MEASURES:
-        values = [float(each.value(outcome)) for outcome in outcomes if each.among(outcome)]
-        found[each.field] = sum(values) / len(values) if values else None
+    found = {each.field: each.of(outcomes) for each in MEASURES}
     return Evaluation(len(outcomes), sum(map(_inside, outcomes)), **found)
 
 

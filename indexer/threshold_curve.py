@@ -9,9 +9,11 @@ from dataclasses import dataclass, replace
 
 from indexer.decision import Thresholds, decide
 from indexer.evaluate import Case
-from indexer.measures import measure
+from indexer.measures import MEASURES
 
 STEPS = 50
+_BY_NAME = {each.name: each for each in MEASURES}
+_SHOWN = tuple(_BY_NAME[name] for name in ("precision", "coverage", "misled"))
 
 
 @dataclass(frozen=True)
@@ -33,8 +35,6 @@ def threshold_curve(cases: Sequence[Case], thresholds: Thresholds) -> list[Curve
     for step in range(STEPS + 1):
         answer = step / STEPS
         tried = replace(thresholds, answer=answer, clarify=min(answer, thresholds.clarify))
-        found = measure([replace(case, decision=decide(case.result, tried)) for case in cases])
-        points.append(
-            CurvePoint(answer, found.answer_precision, found.coverage, found.out_of_scope_answered)
-        )
+        again = [replace(case, decision=decide(case.result, tried)) for case in cases]
+        points.append(CurvePoint(answer, *(measure.of(again) for measure in _SHOWN)))
     return points
