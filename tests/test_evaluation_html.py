@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import re
+import shutil
 from html.parser import HTMLParser
 
 import pytest
@@ -113,3 +114,34 @@ def test_measures_read_alike_on_the_page_and_on_the_terminal(report):
     for wanted in ("首位命中 Recall@1", "库外被拒答 Refused", "修好", "只在上次有的提问", "售后"):
         assert wanted in page
         assert wanted in text
+
+
+@pytest.mark.browser
+def test_the_failures_are_filtered_by_what_is_typed(report, tmp_path):
+    binary, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if not (binary and driver):
+        pytest.skip("Chromium and its driver are not installed")
+    from selenium.webdriver import Chrome, ChromeOptions
+    from selenium.webdriver.chrome.service import Service
+
+    (tmp_path / "report.html").write_text(as_html(report), encoding="utf-8")
+    options = ChromeOptions()
+    options.binary_location = binary
+    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu"):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    browser = Chrome(options, Service(driver))
+    try:
+        browser.get((tmp_path / "report.html").as_uri())
+        rows = browser.find_elements("css selector", "#failures tbody tr")
+        assert len(rows) == len(report.failures)
+        browser.find_element("id", "filter").send_keys("如何申请退货？ ")
+        shown = [row.find_element("tag name", "td").text for row in rows if row.is_displayed()]
+        assert "如何申请退货？" in shown
+        assert browser.find_element("id", "left").text == str(len(shown))
+        browser.find_element("id", "filter").send_keys("没有这样的提问")
+        assert not [row for row in rows if row.is_displayed()]
+        # Nothing was blocked by the page's own policy, and no script of the data ran.
+        assert browser.get_log("browser") == []
+    finally:
+        browser.quit()
