@@ -39,16 +39,34 @@ class Option(BaseModel):
     question: str
 
 
+class Signals(BaseModel):
+    """The cosines (−1 … 1) that the score is the weighted mean of."""
+
+    model_config = ConfigDict(from_attributes=True)
+    wording: float
+    whole: float
+    characters: float
+    sound: float
+    answer: float
+
+
 class Hit(BaseModel):
-    """An entry found, with its nearest question; ``score`` (−1 … 1) ranks, higher is nearer."""
+    """An entry found, with its nearest question.
+
+    ``score`` ranks, higher is nearer; ``confidence`` is the calibrated probability that it is the
+    answer; ``exact``: the question was asked word for word; ``objection``: a 反例 that speaks
+    against it.
+    """
 
     model_config = ConfigDict(from_attributes=True)
     entry_id: str
     question_id: int
     question: str
     score: float
-    cosine: float
-    lexical: float
+    confidence: float
+    exact: bool
+    objection: str
+    signals: Signals
 
 
 _ANSWER = {
@@ -64,10 +82,21 @@ _ANSWER = {
             "question_id": 1,
             "question": "如何申请退货？",
             "score": 0.93,
-            "cosine": 0.95,
-            "lexical": 0.88,
+            "confidence": 0.97,
+            "exact": False,
+            "objection": "",
+            "signals": {
+                "wording": 0.95,
+                "whole": 0.94,
+                "characters": 0.91,
+                "sound": 0.9,
+                "answer": 0.55,
+            },
         }
     ],
+    "confidence": 0.97,
+    "band": "高",
+    "in_scope": 0.99,
     "revision": 1,
     "trace_id": "3f0c2a…",
     "reason": "score",
@@ -85,6 +114,9 @@ class Answer(BaseModel):
     entry_id: str
     options: list[Option]
     hits: list[Hit]
+    confidence: float = Field(description="of the first hit: the probability that it is right")
+    band: Literal["高", "中", "低"] = Field(description="confidence in words: ≥ 0.9, ≥ 0.6, below")
+    in_scope: float = Field(description="the probability that the FAQ answers this at all")
     revision: int
     trace_id: str
     reason: str

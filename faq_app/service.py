@@ -15,7 +15,7 @@ from typing import Literal
 
 from distill.encoder import Encoder
 from distill.text import normalise, speaks
-from indexer.decision import decide
+from indexer.decision import Band, band, decide
 from indexer.errors import StoreError
 from indexer.records import Hit
 from indexer.search import Searcher, applies
@@ -52,6 +52,17 @@ class Reply:
     answer: str = ""
     options: tuple[Option, ...] = ()
     hits: tuple[Hit, ...] = ()
+    in_scope: float = 0.0  # the probability that the FAQ answers this at all
+
+    @property
+    def confidence(self) -> float:
+        """Return the probability that the first hit is the right one."""
+        return self.hits[0].confidence if self.hits else 0.0
+
+    @property
+    def band(self) -> Band:
+        """Return the confidence as people read it."""
+        return band(self.confidence)
 
 
 class Service:
@@ -98,7 +109,7 @@ class Service:
     @property
     def calibrated(self) -> bool:
         """Say whether the thresholds were chosen on the user's own queries."""
-        return bool(self._searcher.thresholds.calibrated_on)
+        return bool(self._searcher.calibration.source)
 
     def ask(self, query: str) -> Reply:
         """Search, decide, log, reply. Never raises for what a customer typed."""
@@ -114,7 +125,13 @@ class Service:
             result = searcher.search(query)
             decision = decide(result, searcher.thresholds)
             reply = Reply(
-                trace_id, query, decision.kind, decision.reason, searcher.revision, hits=result.hits
+                trace_id,
+                query,
+                decision.kind,
+                decision.reason,
+                searcher.revision,
+                hits=result.hits,
+                in_scope=result.in_scope,
             )
             if decision.kind == "answer":
                 reply = _answered(reply, searcher, decision.hits[0].entry_id)

@@ -10,11 +10,16 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from distill.encoder import Encoder
-from distill.text import normalise
+from distill.text import normalise, speaks
+from indexer.lexicon import Lexicon
 from indexer.records import Entry, FaqRow
 from indexer.store import Publication, Snapshot, Store
 from indexer.table_columns import read_header
 from indexer.table_import import FailedRow, ImportedTable
+
+# As much of an answer as is matched against. More ranks no better (measured on split dev of
+# data/queries.csv), and what an import has to encode stays short.
+ANSWER_LENGTH = 100
 
 Mode = Literal["replace", "append"]
 
@@ -46,7 +51,7 @@ class Published:
     """What a publication did."""
 
     revision: int
-    encoded: int  # questions whose vector was computed now
+    encoded: int  # texts whose vector was computed now
 
 
 def plan_import(snapshot: Snapshot, table: ImportedTable, mode: Mode) -> Plan:
@@ -131,17 +136,25 @@ def publish(
     """Write changed entries and make every vector current, in one commit.
 
     A vector is current exactly when its key is: sha256 of encoder, normalised text and weights. So
-    the same call serves an edited question, a new file, another encoder and a changed weight.
+    the same call serves an edited question, a new file, another encoder and a changed weight
+    (``settings`` with keywords or synonyms).
     Raises PublishError if another process published since ``snapshot``.
     """
     changes = tuple(changes)
     entries = dict(snapshot.entries) | {entry.key: entry for entry in changes}
+    reader = Lexicon.of({**snapshot.settings, **(settings or {})}).reader(encoder)
     asked = [
         (entry.key, text)
         for entry in entries.values()
         for text in (entry.question, *entry.variants)
     ]
-    weighted = {text: encoder.weigh(text) for _, text in asked}
+    besides = [
+        text
+        for entry in entries.values()
+        for text in (*counter_examples(entry), answer_beginning(entry))
+        if text
+    ]
+    weighted = {text: reader.read_stored(text) for text in (*(text for _, text in asked), *besides)}
     key_of = {text: encoder.vector_key(weight) for text, weight in weighted.items()}
     stored = store.vectors(sorted(set(key_of.values())))
     missing = {key_of[text]: weighted[text] for text in weighted if key_of[text] not in stored}
@@ -160,9 +173,21 @@ def publish(
             {(key, text): key_of[text] for key, text in asked},
             dict(zip(missing, vectors, strict=True)),
             {"encoder": encoder.fingerprint, **(settings or {})},
+            {key_of[text] for text in besides},
         )
     )
     return Published(revision, len(missing))
+
+
+def counter_examples(entry: Entry) -> tuple[str, ...]:
+    """Return an entry's 反例, as far as there is anything to read in them."""
+    return tuple(filter(_readable, entry.negatives))
+
+
+def answer_beginning(entry: Entry) -> str:
+    """Return as much of an entry's answer as is matched against; "" if there is nothing to read."""
+    text = entry.answer[:ANSWER_LENGTH]
+    return text if _readable(text) else ""
 
 
 def refresh(
@@ -172,6 +197,10 @@ def refresh(
 ) -> Published:
     """Make all vectors this encoder's; the entries stay as they are."""
     return publish(store, store.snapshot(), encoder, progress=progress)
+
+
+def _readable(text: str) -> bool:
+    return speaks(normalise(text))
 
 
 def _in_any_order(entry: Entry) -> Entry:

@@ -7,6 +7,7 @@ code 1.
 import json
 import logging
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -17,25 +18,21 @@ from distill.encoder import Encoder
 from distill.errors import DistillError
 from indexer import build as building
 from indexer import evaluate as evaluating
+from indexer.calibration import Goal, as_json
+from indexer.calibration_cli import calibrate, in_words, thresholds
 from indexer.check import find_problems
-from indexer.decision import as_setting, decide, thresholds_of
+from indexer.decision import band, decide
 from indexer.errors import IndexerError, PublishError
 from indexer.evaluate_cli import evaluate
+from indexer.lexicon_cli import keywords, signals, synonyms
+from indexer.options import PATH, db_option, encoder_option, say
 from indexer.search import Searcher
 from indexer.store import Snapshot, Store
 from indexer.table_export import write_table
 from indexer.table_import import FailedRow, read_table, write_failures
 from indexer.training_pairs import PairLimits, training_pairs
 
-DEFAULT_DB = Path("data/faq.db")
-DEFAULT_ENCODER = Path("data/encoder")
-_PATH = click.Path(path_type=Path)
 _SHOWN = 20  # reasons printed before the rest is counted
-
-_db = click.option("--db", default=DEFAULT_DB, show_default=True, type=_PATH, help="The database.")
-_encoder = click.option(
-    "--encoder", default=DEFAULT_ENCODER, show_default=True, type=_PATH, help="Encoder bundle."
-)
 
 
 class _Group(click.Group):
@@ -62,9 +59,9 @@ def main() -> None:
 
 
 @main.command()
-@click.argument("faq_file", type=_PATH)
-@_db
-@_encoder
+@click.argument("faq_file", type=PATH)
+@db_option
+@encoder_option
 @click.option(
     "--mode",
     type=click.Choice(["replace", "append"]),
@@ -75,10 +72,10 @@ def main() -> None:
 )
 @click.option("--dry-run", is_flag=True, help="Report what would change; write nothing.")
 @click.option("--strict", is_flag=True, help="Publish nothing if any row is faulty.")
-@click.option("--failed", type=_PATH, help="Write faulty rows here, to correct and import again.")
+@click.option("--failed", type=PATH, help="Write faulty rows here, to correct and import again.")
 @click.option("--encoding", help="Encoding of the file, if it is not recognised, e.g. gb18030.")
 @click.option("--sheet", help="Sheet of an xlsx file; default: the first visible one.")
-@click.option("--queries", type=_PATH, help="Labelled queries to tune the thresholds on.")
+@click.option("--queries", type=PATH, help="Labelled queries to tune the thresholds on.")
 def build(
     faq_file: Path,
     db: Path,
@@ -112,16 +109,16 @@ def build(
     _report(plan, table.notes, faulty)
     if failed and faulty:
         write_failures(failed, table, plan.rejected)
-        _say(f"有误的行已写入 {failed}: 改好后用 --mode append 再导入")
+        say(f"有误的行已写入 {failed}: 改好后用 --mode append 再导入")
     elif failed and failed.exists():
-        _say(f"没有有误的行; {failed} 是以前留下的, 没有动它")
+        say(f"没有有误的行; {failed} 是以前留下的, 没有动它")
     if strict and faulty:
         raise PublishError(
             f"{faq_file}: 有 {len(faulty)} 行有误, 因为 --strict, 什么也没有发布。"
             f"怎么办: 改好这些行 (--failed 文件 可导出), 或去掉 --strict"
         )
     if dry_run:
-        _say("试运行: 数据库没有动")
+        say("试运行: 数据库没有动")
         return
     if not plan.entries:
         raise PublishError(
@@ -136,19 +133,20 @@ def build(
     if plan.changes or stale:
         with _Progress() as progress:
             done = building.publish(store, snapshot, model, plan.changes, source, progress)
-        _say(f"{db}: 已发布第 {done.revision} 版, 编码了 {done.encoded} 个问题")
+        say(f"{db}: 已发布第 {done.revision} 版, 编码了 {done.encoded} 条文字")
     else:
         store.save_settings(source)
-        _say(f"{db}: 没有变化, 仍是第 {snapshot.revision} 版")
+        say(f"{db}: 没有变化, 仍是第 {snapshot.revision} 版")
     if tuning:
-        _tune(store, model, tuning, queries)
-    _say(_thresholds_in_words(store, model.fingerprint))
-    _say(f"下一步: python app.py --db {db}")
+        _calibrate(store, model, tuning, queries)
+    searcher = Searcher.load(store, model)
+    say(in_words(searcher.calibration, searcher))
+    say(f"下一步: python app.py --db {db}")
 
 
 @main.command()
-@_db
-@_encoder
+@db_option
+@encoder_option
 def refresh(db: Path, encoder: Path) -> None:
     """Compute the vectors anew, after the encoder was changed.
 
@@ -159,13 +157,13 @@ def refresh(db: Path, encoder: Path) -> None:
     store, model = Store.open(db), Encoder.load(encoder)
     with _Progress() as progress:
         done = building.refresh(store, model, progress)
-    _say(f"{db}: 已发布第 {done.revision} 版, 编码了 {done.encoded} 个问题")
+    say(f"{db}: 已发布第 {done.revision} 版, 编码了 {done.encoded} 条文字")
 
 
 @main.command()
-@click.argument("faq_file", type=_PATH)
-@_db
-@_encoder
+@click.argument("faq_file", type=PATH)
+@db_option
+@encoder_option
 @click.pass_context
 def prepare(ctx: click.Context, faq_file: Path, db: Path, encoder: Path) -> None:
     """Make a database ready to serve: build it if absent, refresh it if the encoder changed.
@@ -184,19 +182,19 @@ def prepare(ctx: click.Context, faq_file: Path, db: Path, encoder: Path) -> None
         ctx.invoke(build, faq_file=faq_file, db=db, encoder=encoder, mode="replace")
         return
     if store.setting("encoder") != Bundle.open(encoder).fingerprint:
-        _say("编码器变了: 正在重算向量")
+        say("编码器变了: 正在重算向量")
         ctx.invoke(refresh, db=db, encoder=encoder)
     source = store.setting("source", {})
     if faq_file.exists() and source.get("sha256") != file_sha256(faq_file):
-        _say(f"{db} 是从 {source.get('name')} 导入的, {faq_file} 的现有内容没有导入。")
-        _say("要改用它 (它没有的条目会停用):")
-        _say(f"  python -m indexer build {faq_file} --db {db}")
+        say(f"{db} 是从 {source.get('name')} 导入的, {faq_file} 的现有内容没有导入。")
+        say("要改用它 (它没有的条目会停用):")
+        say(f"  python -m indexer build {faq_file} --db {db}")
 
 
 @main.command()
 @click.argument("query")
-@_db
-@_encoder
+@db_option
+@encoder_option
 @click.option("-k", default=5, show_default=True, type=click.IntRange(1, 100), help="Entries.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def search(query: str, db: Path, encoder: Path, k: int, as_json: bool) -> None:
@@ -216,6 +214,8 @@ def search(query: str, db: Path, encoder: Path, k: int, as_json: bool) -> None:
             "answer": searcher.entries[hit.entry_id].answer,
             "category": searcher.entries[hit.entry_id].category,
             "score": hit.score,
+            "confidence": hit.confidence,
+            "signals": asdict(hit.signals),
         }
         for hit in result.hits
     ]
@@ -224,19 +224,22 @@ def search(query: str, db: Path, encoder: Path, k: int, as_json: bool) -> None:
             "query": query,
             "decision": decision.kind,
             "reason": decision.reason,
+            "in_scope": result.in_scope,
             "hits": hits,
             "revision": result.revision,
         }
         click.echo(json.dumps(report, ensure_ascii=False, indent=1))
         return
-    click.echo(f"{decision.kind} ({decision.reason})")
-    for hit in hits:
-        click.echo(f"{hit['score']:.3f}  {hit['entry_id']}  {hit['question']}")
+    click.echo(f"{decision.kind} ({decision.reason}), 库里有答案的可能: {result.in_scope:.0%}")
+    click.echo("score  可信度   条目")
+    for hit in result.hits:
+        sure = f"{band(hit.confidence)} {hit.confidence:4.0%}"
+        click.echo(f"{hit.score:.3f}  {sure}  {hit.entry_id}  {hit.question}")
 
 
 @main.command()
-@click.argument("output", type=_PATH)
-@_db
+@click.argument("output", type=PATH)
+@db_option
 def export(output: Path, db: Path) -> None:
     """Write all entries to a csv or xlsx file that imports again without loss.
 
@@ -245,15 +248,16 @@ def export(output: Path, db: Path) -> None:
       python -m indexer export faq-export.csv
     """
     count = write_table(output, Store.open(db).snapshot().entries.values())
-    _say(f"{output}: {count} 个条目")
+    say(f"{output}: {count} 个条目")
 
 
-main.add_command(evaluate)
+for _command in (evaluate, calibrate, thresholds, keywords, synonyms, signals):
+    main.add_command(_command)
 
 
 @main.command()
-@_db
-@click.option("-o", "--output", type=_PATH, help="Write a file instead of standard output.")
+@db_option
+@click.option("-o", "--output", type=PATH, help="Write a file instead of standard output.")
 @click.option(
     "--per-entry",
     default=PairLimits.per_entry,
@@ -288,31 +292,14 @@ def pairs(db: Path, output: Path | None, per_entry: int, near_entries: int) -> N
     else:
         output.write_text(lines, encoding="utf-8")
     positive = sum(pair.label == 1 for pair in made)
-    _say(f"{output or '标准输出'}: {positive} 对同义, {len(made) - positive} 对不同义")
+    say(f"{output or '标准输出'}: {positive} 对同义, {len(made) - positive} 对不同义")
     if not positive:
-        _say("没有一个条目有两个问法, 这样的句对不能用来微调。怎么办: 补充「相似问」, 再导入")
+        say("没有一个条目有两个问法, 这样的句对不能用来微调。怎么办: 补充「相似问」, 再导入")
 
 
 @main.command()
-@_db
-@_encoder
-@click.option("--reset", is_flag=True, help="Go back to the encoder's defaults.")
-def thresholds(db: Path, encoder: Path, reset: bool) -> None:
-    """Show when the bot answers, asks back or refuses; --reset forgets a calibration.
-
-    \b
-    Example:
-      python -m indexer thresholds
-    """
-    store, bundle = Store.open(db), Bundle.open(encoder)
-    if reset:
-        store.publish_settings({"thresholds": None})
-    click.echo(_thresholds_in_words(store, bundle.fingerprint))
-
-
-@main.command()
-@_db
-@_encoder
+@db_option
+@encoder_option
 def check(db: Path, encoder: Path) -> None:
     """Look for anything inconsistent; exit code 1 and a list if there is something.
 
@@ -325,58 +312,39 @@ def check(db: Path, encoder: Path) -> None:
         click.echo(problem)
     if problems:
         raise click.ClickException(f"{db}: {len(problems)} 个问题")
-    _say(f"{db}: 一致")
+    say(f"{db}: 一致")
 
 
 def _report(plan: building.Plan, notes: tuple[str, ...], faulty: list[FailedRow]) -> None:
     for note in (*notes, *plan.notes)[:_SHOWN]:
-        _say(f"说明: {note}")
+        say(f"说明: {note}")
     for row in faulty[:_SHOWN]:
-        _say(f"未导入: 第 {row.line} 行: {row.reason}")
+        say(f"未导入: 第 {row.line} 行: {row.reason}")
     if (more := len(faulty) - _SHOWN) > 0:
-        _say(f"… 还有 {more} 行未导入 (--failed 文件 可全部导出)")
+        say(f"… 还有 {more} 行未导入 (--failed 文件 可全部导出)")
     for what, entries in (("更新", plan.updated), ("文件里没有, 停用", plan.disabled)):
         for entry in entries[:_SHOWN]:
-            _say(f"{what}: {entry.key} {entry.question}")
+            say(f"{what}: {entry.key} {entry.question}")
         if (more := len(entries) - _SHOWN) > 0:
-            _say(f"… 还有 {more} 个{what}")
-    _say(
+            say(f"… 还有 {more} 个{what}")
+    say(
         f"新增 {len(plan.added)}, 更新 {len(plan.updated)}, 不变 {len(plan.unchanged)}, "
         f"停用 {len(plan.disabled)}, 未导入 {len(faulty)} 行"
     )
 
 
-def _tune(
+def _calibrate(
     store: Store, model: Encoder, queries: list[evaluating.LabelledQuery], source: Path
 ) -> None:
     searcher = Searcher.load(store, model)
-    _report_unknown(searcher, queries, source)
-    thresholds = evaluating.tune_thresholds(searcher, queries, source.name)
-    revision = store.publish_settings(as_setting(thresholds, model.fingerprint))
-    _say(f"{store.path}: 阈值已校准, 已发布第 {revision} 版")
-
-
-def _thresholds_in_words(store: Store, fingerprint: str) -> str:
-    thresholds = thresholds_of({"thresholds": store.setting("thresholds")}, fingerprint)
-    origin = (
-        f"选自 {thresholds.calibrated_on}"
-        if thresholds.calibrated_on
-        else "默认值, 未在您的提问上校准 (--queries 文件 可校准)"
-    )
-    return (
-        f"阈值: 直接回答 ≥ {thresholds.answer} 且领先 ≥ {thresholds.margin}, "
-        f"反问 ≥ {thresholds.clarify}; {origin}"
-    )
-
-
-def _report_unknown(
-    searcher: Searcher, queries: list[evaluating.LabelledQuery], source: Path
-) -> None:
     if unknown := evaluating.unknown_entries(searcher, queries):
-        _say(
+        say(
             f"{source}: {len(unknown)} 条提问的条目不在库里或已停用 "
             f"(第一个: {unknown[0].entry_id!r})"
         )
+    found = evaluating.calibrate(searcher, queries, f"{source.name} (dev)", Goal())
+    revision = store.publish_settings({"calibration": as_json(found)})
+    say(f"{store.path}: 已校准, 已发布第 {revision} 版")
 
 
 class _Progress:
@@ -392,7 +360,3 @@ class _Progress:
 
     def __exit__(self, *_: object) -> None:
         self._bar.close()
-
-
-def _say(message: str) -> None:
-    click.echo(message, err=True)

@@ -7,12 +7,21 @@ that a failure can be looked at; measures.py counts them.
 import hashlib
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from distill.text import normalise
-from indexer.decision import Decision, DecisionKind, Judged, Thresholds, decide, tune
+from indexer.calibration import (
+    FEWEST,
+    Calibration,
+    Goal,
+    Judged,
+    Thresholds,
+    default_for,
+    fit,
+)
+from indexer.decision import Decision, DecisionKind, decide
 from indexer.errors import TableError
 from indexer.measures import Evaluation, measure
 from indexer.records import SearchResult
@@ -20,7 +29,6 @@ from indexer.search import Searcher
 from indexer.table_file import read_rows
 
 DEPTH = 10  # hits looked at: MRR@10
-FEWEST = 20  # labelled queries to choose thresholds on
 Split = Literal["dev", "test", "all"]
 
 
@@ -144,29 +152,37 @@ def measure_by_kind(cases: Sequence[Case]) -> dict[str, Evaluation]:
     return {kind: measure([c for c in cases if c.query.kind == kind]) for kind in kinds}
 
 
-def tune_thresholds(
-    searcher: Searcher, queries: Sequence[LabelledQuery], source: str
-) -> Thresholds:
-    """Choose thresholds on these queries; see ``decision.tune``.
+def calibrate(
+    searcher: Searcher,
+    queries: Sequence[LabelledQuery],
+    source: str,
+    goal: Goal,
+    *,
+    prior: Calibration | None = None,
+    search: Callable[[str, int], SearchResult] | None = None,
+) -> Calibration:
+    """Fit confidences and thresholds to these queries; see ``calibration.fit``.
 
-    Queries of entries that are not there say nothing of thresholds and are left out. Raises
-    TableError if fewer than FEWEST are left, or none finds anything.
+    The queries must be a dev split, never the test split. Queries of entries that are not there
+    say nothing and are left out. ``search`` as for ``run_cases``. Raises TableError if fewer than
+    FEWEST are left.
     """
     unknown = set(unknown_entries(searcher, queries))
     queries = [query for query in queries if query not in unknown]
-    if len(queries) < FEWEST:
-        raise TableError(
-            f"{source}: dev 部分只有 {len(queries)} 条可用的提问, 至少要 {FEWEST} 条才能选定阈值, "
-            f"阈值没有改。怎么办: 补充提问 (库外的提问 entry_id 留空), 或去掉 --queries"
-        )
-    judged = [Judged(query.entry_id, searcher.search(query.query, DEPTH).hits) for query in queries]
+    search = search or searcher.search
+    judged = []
+    for query in queries:
+        result = search(query.query, DEPTH)
+        judged.append(Judged(query.entry_id, result.hits, result.evidence))
+    prior = prior or default_for(searcher.encoder.fingerprint)
     try:
-        return tune(judged, f"{source} ({len(queries)} queries)")
+        found = fit(judged, goal, prior, source, searcher.encoder.fingerprint)
     except ValueError as error:
         raise TableError(
-            f"{source}: 没有一条提问在库里找到任何条目, 无法选定阈值。"
-            f"怎么办: 检查提问表是否属于这个库"
+            f"{source}: 只有 {len(queries)} 条可用的提问, 至少要 {FEWEST} 条才能校准, 阈值没有改。"
+            f"怎么办: 补充提问 (库外的提问 entry_id 留空)"
         ) from error
+    return replace(found, conditions=searcher.conditions)
 
 
 def unknown_entries(searcher: Searcher, queries: Sequence[LabelledQuery]) -> list[LabelledQuery]:

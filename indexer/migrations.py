@@ -63,3 +63,9 @@ def m002_query_log(db: Database) -> None:
         pk="trace_id",
     )
     db.table("query_log").create_index(["asked_at"])
+
+
+@migrations()
+def m003_vectors_of_answers(db: Database) -> None:
+    """Answers and 反例 have vectors now: all that is stored counts as another encoder's."""
+    db.execute("update settings set value = '\"\"' where name = 'encoder'")

@@ -43,25 +43,52 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
-class Hit:
-    """An entry found, with its best question.
+class Signals:
+    """One number for each signal of a match: what it weighs in the score, or what it says.
 
-    ``score`` ranks and decides: the cosine of the encoder's vectors and the lexical cosine, mixed
-    (see search.py). All three are in [-1, 1], higher is better, 1 is the same text.
+    What they say are cosines in [-1, 1]: of the query's vector with the entry's nearest wording,
+    with the entry as a whole (all its wordings), of the characters and of the sounds of query and
+    entry, and of the query's vector with that of the entry's answer.
+    """
+
+    wording: float = 0.0
+    whole: float = 0.0
+    characters: float = 0.0
+    sound: float = 0.0
+    answer: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """An entry found, with its nearest question.
+
+    ``score`` ranks: the weighted mean of the signals, less what a 反例 (``objection``) takes away;
+    1 if the query is one of the entry's questions (``exact``). ``contradiction`` is a word that the
+    query affirms and the entry denies, or the other way round; of the best hit only.
+    ``confidence`` is the calibrated probability that this entry answers the query.
     """
 
     entry_id: str
     question_id: int
     question: str
     score: float
-    cosine: float
-    lexical: float
+    signals: Signals = Signals()
+    exact: bool = False
+    objection: str = ""
+    contradiction: str = ""
+    confidence: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class SearchResult:
-    """Hits best first, at most one per entry, all of one revision."""
+    """Hits best first, at most one per entry, all of one revision.
+
+    ``in_scope`` is the calibrated probability that the FAQ answers the query at all; ``evidence``
+    what it and the confidences were computed from (see calibration.py).
+    """
 
     text: str
     hits: tuple[Hit, ...]
     revision: int
+    in_scope: float = 0.0
+    evidence: tuple[float, ...] = ()

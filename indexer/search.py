@@ -1,44 +1,78 @@
 """Which entries fit a question? One immutable ``Searcher`` a revision.
 
-In: a customer's words. Out: a ``SearchResult``, at most one hit per entry. Whether that is good
-enough to answer is decision.py's matter.
+In: a customer's words. Out: a ``SearchResult``, at most one hit per entry, and how sure it is.
+Whether that is good enough to answer is decision.py's matter.
 """
 
+import hashlib
+import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, replace
 from datetime import date
+from functools import cached_property
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
 from distill.encoder import Encoder
 from distill.errors import TextError
-from distill.text import speaks
-from indexer.decision import Thresholds, thresholds_of
+from distill.text import normalise, speaks
+from distill.weights import WeightedText
+from indexer.build import answer_beginning, counter_examples
+from indexer.calibration import Calibration, Thresholds, evidence_of
+from indexer.entry_vectors import EntryVectors
 from indexer.errors import StoreError
-from indexer.lexical import Features, LexicalIndex, features
-from indexer.records import Entry, Hit, Question, SearchResult
-from indexer.store import Store
+from indexer.lexical import Features, LexicalIndex, characters, cosine, profile, sounds
+from indexer.lexicon import Lexicon, Reader
+from indexer.negation import opposite
+from indexer.records import Entry, Hit, Question, SearchResult, Signals
+from indexer.store import Snapshot, Store
 from indexer.vector_index import VectorIndex
 
-# score = (1 - share) × cosine of the vectors + share × lexical cosine. Chosen on split dev of
-# data/queries.csv; benchmarks/results/faq.json has each channel alone.
-LEXICAL_SHARE = 0.5
-# Questions that each channel proposes; the score is computed for all of them.
-_CANDIDATES = 100
+# What each signal weighs in the score. Round figures near the best on split dev of
+# data/queries.csv; benchmarks/results/faq.json has each signal alone, and all but each.
+WEIGHTS = Signals(wording=1.0, whole=1.0, characters=1.0, sound=1.0, answer=0.7)
+# Questions that the vectors propose, and entries that characters and sounds propose; the score is
+# computed for all of them.
+_NEAR, _ALIKE = 100, 50
+_DEEP = 5  # hits that evidence and confidence look at, whatever is asked for
+
+# What two texts may differ in and still be the same question.
+_UNSAID = re.compile(r"^[\s,.。!?;:~、…]+|[\s,。!?;:~、…]+|[.]+$")
+
+
+@dataclass(frozen=True)
+class _Texts:
+    """The features of one text; made once for as long as its vector key stays the same."""
+
+    characters: Features
+    sounds: Features
 
 
 @dataclass(frozen=True)
 class Searcher:
-    """Encoder, indexes, texts and thresholds of one revision; safe to share between threads."""
+    """Encoder, indexes, texts and calibration of one revision; safe to share between threads."""
 
     revision: int
-    encoder: Encoder
+    reader: Reader
     entries: Mapping[str, Entry]
-    thresholds: Thresholds
+    weights: Signals
+    negation_guard: bool
+    calibration: Calibration
+    lexicon: Lexicon
+    _keys: tuple[str, ...]  # of the entries that are switched on, by their number
+    _start: np.ndarray  # int64 (entries + 1,): entry e has questions start[e]:start[e + 1]
     _questions: tuple[Question, ...]
+    _texts: tuple[_Texts, ...]  # of each question
     _vectors: VectorIndex
-    _lexical: LexicalIndex
-    _features: Mapping[str, Features]  # by vector key: what the next revision need not recompute
+    _wholes: EntryVectors
+    _answer_vectors: np.ndarray  # float32 (entries, d), zero where there is nothing to read
+    _answer_texts: tuple[_Texts | None, ...]
+    _characters: LexicalIndex
+    _sounds: LexicalIndex
+    _objections: Mapping[int, tuple[tuple[str, ...], np.ndarray]]  # an entry's 反例, their vectors
+    _known: Mapping[str, _Texts]  # by vector key: what the next revision need not make again
 
     @classmethod
     def load(cls, store: Store, encoder: Encoder, previous: "Searcher | None" = None) -> "Searcher":
@@ -47,109 +81,290 @@ class Searcher:
         Raises StoreError if its vectors are another encoder's.
         """
         snapshot = store.snapshot()
-        if snapshot.revision == 0:
-            raise StoreError(
-                f"{store.path}: 里面还没有问答。先建库: "
-                f"python -m indexer build 问答表 --db {store.path}"
-            )
-        if snapshot.settings.get("encoder") != encoder.fingerprint:
-            raise StoreError(
-                f"{store.path}: 向量是用编码器 {snapshot.settings.get('encoder')} 算的, "
-                f"{encoder.bundle.path} 是 {encoder.fingerprint}。重算: python -m indexer refresh "
-                f"--db {store.path} --encoder {encoder.bundle.path}"
-            )
-        keys = sorted(set(snapshot.vector_keys.values()))
-        vectors = store.vectors(keys)
-        if len(vectors) < len(keys):
-            raise StoreError(
-                f"{store.path}: 缺 {len(keys) - len(vectors)} 个向量。重算: "
-                f"python -m indexer refresh --db {store.path} --encoder {encoder.bundle.path}"
-            )
+        _require_vectors_of(encoder, snapshot, store)
+        lexicon = Lexicon.of(snapshot.settings)
+        reader = lexicon.reader(encoder)
+        before = previous._known if previous else {}
+        known: dict[str, _Texts] = {}
+
+        def read(text: str, key: str = "") -> str:
+            """Make a text's features unless they are known; return its vector key."""
+            if key not in known and key not in before:
+                weighted = reader.read_stored(text)
+                key = encoder.vector_key(weighted)
+                known[key] = before.get(key) or _Texts(characters(weighted), sounds(weighted))
+            elif key not in known:
+                known[key] = before[key]
+            return key
+
         # Switched-off entries are not searched at all.
-        questions = tuple(q for q in snapshot.questions if snapshot.entries[q.entry_key].enabled)
-        own = [snapshot.vector_keys[question.id] for question in questions]
-        known = previous._features if previous else {}
-        found = {
-            key: known.get(key) or features(encoder.weigh(question.text))
-            for key, question in zip(own, questions, strict=True)
+        of_entry: dict[str, list[Question]] = {
+            key: [] for key, entry in snapshot.entries.items() if entry.enabled
         }
-        matrix = np.zeros((len(own), encoder.dimension), dtype=np.float32)
-        for row, key in enumerate(own):
-            matrix[row] = vectors[key]
+        for question in snapshot.questions:
+            if question.entry_key in of_entry:
+                of_entry[question.entry_key].append(question)
+        entries = {key: snapshot.entries[key] for key in of_entry if of_entry[key]}
+        questions = [question for key in entries for question in of_entry[key]]
+        start = np.cumsum([0, *(len(of_entry[key]) for key in entries)])
+        asked = [read(q.text, snapshot.vector_keys[q.id]) for q in questions]
+        answers = [
+            read(text) if (text := answer_beginning(entry)) else "" for entry in entries.values()
+        ]
+        counters = {
+            number: {text: read(text) for text in texts}
+            for number, entry in enumerate(entries.values())
+            if (texts := counter_examples(entry))
+        }
+        vectors = _stored_vectors(store, known.keys(), encoder)
+        nothing = np.zeros(encoder.dimension, dtype=np.float32)
+        matrix = np.array([vectors[key] for key in asked] or [nothing][:0]).reshape(
+            len(asked), encoder.dimension
+        )
+        parts = [slice(a, b) for a, b in pairwise(start.tolist())]
+        texts = [known[key] for key in asked]
+        said = [known[key] if key else None for key in answers]
         return cls(
-            snapshot.revision,
-            encoder,
-            snapshot.entries,
-            thresholds_of(snapshot.settings, encoder.fingerprint),
-            questions,
-            VectorIndex(matrix),
-            LexicalIndex([found[key] for key in own]),
-            found,
+            revision=snapshot.revision,
+            reader=reader,
+            entries=snapshot.entries,
+            weights=signals_of(snapshot.settings),
+            negation_guard=snapshot.settings.get("negation_guard", True),
+            calibration=Calibration.of(snapshot.settings, encoder.fingerprint),
+            lexicon=lexicon,
+            _keys=tuple(entries),
+            _start=start,
+            _questions=tuple(questions),
+            _texts=tuple(texts),
+            _vectors=VectorIndex(matrix),
+            _wholes=EntryVectors(matrix, start),
+            _answer_vectors=np.array([vectors[key] if key else nothing for key in answers]).reshape(
+                len(answers), encoder.dimension
+            ),
+            _answer_texts=tuple(said),
+            _characters=LexicalIndex(
+                [
+                    profile((text.characters for text in texts[part]), answer and answer.characters)
+                    for part, answer in zip(parts, said, strict=True)
+                ]
+            ),
+            _sounds=LexicalIndex([profile(text.sounds for text in texts[part]) for part in parts]),
+            _objections={
+                number: (tuple(keys), np.array([vectors[key] for key in keys.values()]))
+                for number, keys in counters.items()
+            },
+            _known=known,
         )
 
-    def live_entries(self) -> dict[str, Entry]:
-        """Return the entries that may be shown today, in file order."""
-        today = date.today().isoformat()
-        return {key: entry for key, entry in self.entries.items() if applies(entry, today)}
+    @property
+    def encoder(self) -> Encoder:
+        """Return the encoder, with the keyword weights of this revision."""
+        return self.reader.encoder
+
+    @property
+    def thresholds(self) -> Thresholds:
+        """Return the probabilities from which on it answers, or asks back."""
+        return self.calibration.thresholds
+
+    @cached_property
+    def conditions(self) -> str:
+        """Return what a calibration holds for: keywords, synonyms, signals, and the questions."""
+        content = [self.lexicon.fingerprint, repr(self.weights)]
+        content += sorted(f"{q.entry_key} {q.text}" for q in self._questions)
+        return hashlib.sha256("\n".join(content).encode()).hexdigest()[:16]
 
     @property
     def questions(self) -> tuple[Question, ...]:
         """Return the questions that are searched: all of the entries that are switched on."""
         return self._questions
 
+    @cached_property
+    def _exact(self) -> Mapping[str, tuple[int, ...]]:
+        rows: dict[str, tuple[int, ...]] = {}
+        for row, question in enumerate(self._questions):
+            said = _said(question.text)
+            rows[said] = (*rows.get(said, ()), row)
+        return rows
+
+    def live_entries(self) -> dict[str, Entry]:
+        """Return the entries that may be shown today, in file order."""
+        today = date.today().isoformat()
+        return {key: entry for key, entry in self.entries.items() if applies(entry, today)}
+
     def search(self, query: str, k: int = 5, without: Collection[int] = ()) -> SearchResult:
-        """Return the k best entries by the score of their best question.
+        """Return the k best entries, and how likely the FAQ answers the query.
 
         A query without a single letter, digit or Chinese character has no hits. The questions
-        whose ids are in ``without`` are passed over, as though they had never been imported.
+        whose ids are in ``without`` are passed over, as though they had never been imported
+        (but for the whitening of EntryVectors, which was learnt with them).
         """
-        weighted = self.encoder.weigh(query)
-        if not speaks(weighted.text):
+        asked = self.reader.read(query)
+        if not speaks(asked.text):
             return SearchResult(query, (), self.revision)
         try:
-            vector = self.encoder.encode([weighted])[0]
+            vector = self.encoder.encode([asked])[0]
         except TextError:  # an operator's weight 0 on all that was said
             return SearchResult(query, (), self.revision)
-        lexical = self._lexical.cosines(features(weighted))
-        # Those passed over take no candidate's place.
-        depth = max(_CANDIDATES, 8 * k) + len(without)
-        while True:
-            hits = self._best_entries(vector, lexical, depth, k, without)
-            if len(hits) == k or depth >= len(self._questions):
-                return SearchResult(query, tuple(hits), self.revision)
-            # A few entries' many similar questions filled the list: look further down.
-            depth *= 4
+        hits = self.rank(asked, vector, max(k, _DEEP), without)
+        if not hits:
+            return SearchResult(query, (), self.revision)
+        evidence = evidence_of(asked.text, hits, self.entries)
+        in_scope, confidences = self.calibration.judge(evidence, hits)
+        judged = [
+            replace(hit, confidence=value) for hit, value in zip(hits, confidences, strict=True)
+        ]
+        if self.negation_guard:
+            judged[0] = replace(judged[0], contradiction=self._contradiction(asked.text, hits[0]))
+        return SearchResult(query, tuple(judged[:k]), self.revision, in_scope, evidence)
 
-    def _best_entries(
-        self,
-        vector: np.ndarray,
-        lexical: np.ndarray,
-        depth: int,
-        k: int,
-        without: Collection[int],
+    def rank(
+        self, asked: WeightedText, vector: np.ndarray, k: int, without: Collection[int] = ()
     ) -> list[Hit]:
-        near = self._vectors.search(vector, depth)
-        alike = np.argsort(-lexical, kind="stable")[:depth]
-        rows = np.union1d(near, alike)
-        cosines = self._vectors.cosines(vector, rows)
-        # Rounded to what float32 can tell: the same text scores 1, not 0.99999994.
-        scores = ((1 - LEXICAL_SHARE) * cosines + LEXICAL_SHARE * lexical[rows]).round(5)
+        """Return the k best entries, best first, for a query as read and encoded."""
+        left_out = self._left_out(without)
+        spoken = _Texts(characters(asked), sounds(asked))
+        alike = self._characters.cosines(spoken.characters)
+        sounding = self._sounds.cosines(spoken.sounds)
+        whitened = self._wholes.whiten(vector)
+        exact = {
+            self._entry_of(row)
+            for row in self._exact.get(_said(asked.text), ())
+            if self._questions[row].id not in without
+        }
         today = date.today().isoformat()
-        best: dict[str, Hit] = {}
-        for i in np.argsort(-scores, kind="stable"):
-            question = self._questions[rows[i]]
-            if question.id in without:
+        near, depth = _NEAR + len(without), max(_ALIKE, 4 * k)
+        while True:
+            proposed = self._entries_of(self._vectors.search(vector, near))
+            found = np.unique(
+                np.concatenate(
+                    [proposed, _largest(alike, depth), _largest(sounding, depth), [*exact]]
+                ).astype(np.int64)
+            )
+            found = np.array(
+                [e for e in found if applies(self.entries[self._keys[e]], today)], dtype=np.int64
+            )
+            if len(found) >= k or near >= len(self._questions):
+                break
+            # A few entries' many similar questions filled the list: look further down.
+            near *= 4
+        if not len(found):
+            return []
+        rows = np.concatenate([np.arange(self._start[e], self._start[e + 1]) for e in found])
+        cosines = self._vectors.cosines(vector, rows)
+        if left_out:
+            cosines[np.isin(rows, [row for part in left_out.values() for row in part])] = -2.0
+        counts = self._start[found + 1] - self._start[found]
+        first = np.cumsum(counts) - counts
+        values = np.column_stack(
+            [
+                np.maximum.reduceat(cosines, first),
+                self._wholes.cosines(whitened, found),
+                alike[found],
+                sounding[found],
+                self._answer_vectors[found] @ vector,
+            ]
+        )
+        for place, entry in enumerate(found):
+            if entry in left_out:
+                values[place, 1:4] = self._without(entry, left_out[entry], whitened, spoken)
+        there = values[:, 0] > -2  # an entry all of whose questions are passed over is not
+        weights = np.array(astuple(self.weights))
+        scores = values @ weights / weights.sum()
+        objections = {}
+        for place, entry in enumerate(found):
+            if entry in self._objections:
+                text, excess = self._objection(entry, asked, vector, values[place, 0])
+                if text:
+                    objections[place] = text
+                    scores[place] -= excess
+        is_exact = np.isin(found, [*exact])
+        scores[is_exact] = 1.0
+        # Rounded to what float32 can tell.
+        scores = scores.round(5)
+        hits = []
+        for place in np.argsort(-scores, kind="stable"):
+            if not there[place]:
                 continue
-            if question.entry_key not in best and applies(self.entries[question.entry_key], today):
-                best[question.entry_key] = Hit(
+            span = slice(first[place], first[place] + counts[place])
+            row = rows[span][np.argmax(cosines[span])]
+            question = self._questions[row]
+            hits.append(
+                Hit(
                     question.entry_key,
                     question.id,
                     question.text,
-                    *(_bounded(x) for x in (scores[i], cosines[i], lexical[rows[i]])),
+                    float(scores[place]),
+                    Signals(*(round(float(value), 5) for value in values[place])),
+                    bool(is_exact[place]),
+                    objections.get(place, ""),
                 )
-                if len(best) == k:
-                    break
-        return list(best.values())
+            )
+            if len(hits) == k:
+                break
+        return hits
+
+    def _contradiction(self, asked: str, hit: Hit) -> str:
+        """Return what query and entry contradict each other in; "" if the entry speaks both ways.
+
+        An entry is opposed where its nearest wording is, and its standard question is too.
+        """
+        word = opposite(asked, normalise(hit.question))
+        return word and opposite(asked, normalise(self.entries[hit.entry_id].question))
+
+    def _objection(
+        self, entry: int, asked: WeightedText, vector: np.ndarray, wording: float
+    ) -> tuple[str, float]:
+        """Return the 反例 that fits the query better than any wording does, and by how much."""
+        texts, vectors = self._objections[entry]
+        cosines = vectors @ vector
+        best = int(np.argmax(cosines))
+        if _said(texts[best]) == _said(asked.text):
+            return texts[best], 2.0  # below all that there is
+        excess = float(cosines[best]) - wording
+        return (texts[best], excess) if excess > 0 else ("", 0.0)
+
+    def _without(
+        self, entry: int, rows: Collection[int], whitened: np.ndarray, spoken: _Texts
+    ) -> tuple[float, float, float]:
+        """Return whole, characters and sound of an entry as it is without some of its questions."""
+        kept = [row for row in range(self._start[entry], self._start[entry + 1]) if row not in rows]
+        if not kept:
+            return (0.0, 0.0, 0.0)
+        answer = self._answer_texts[entry]
+        return (
+            self._wholes.cosine_without(whitened, entry, self._vectors.rows(sorted(rows))),
+            cosine(
+                spoken.characters,
+                profile(
+                    (self._texts[row].characters for row in kept), answer and answer.characters
+                ),
+            ),
+            cosine(spoken.sounds, profile(self._texts[row].sounds for row in kept)),
+        )
+
+    def _left_out(self, without: Collection[int]) -> dict[int, set[int]]:
+        """Return the rows of the questions with these ids, by entry."""
+        rows: dict[int, set[int]] = {}
+        for question_id in without:
+            if (row := self._row_of.get(question_id)) is not None:
+                rows.setdefault(self._entry_of(row), set()).add(row)
+        return rows
+
+    @cached_property
+    def _row_of(self) -> Mapping[int, int]:
+        return {question.id: row for row, question in enumerate(self._questions)}
+
+    def _entry_of(self, row: int) -> int:
+        return int(np.searchsorted(self._start, row, side="right")) - 1
+
+    def _entries_of(self, rows: np.ndarray) -> np.ndarray:
+        return np.searchsorted(self._start, rows, side="right") - 1
+
+
+def signals_of(settings: Mapping[str, Any]) -> Signals:
+    """Return what each signal weighs: as stored, else as measured best."""
+    stored = settings.get("signals")
+    return Signals(**stored) if stored else WEIGHTS
 
 
 def applies(entry: Entry, today: str) -> bool:
@@ -161,5 +376,44 @@ def applies(entry: Entry, today: str) -> bool:
     )
 
 
-def _bounded(value: np.floating) -> float:
-    return max(-1.0, min(1.0, round(float(value), 5)))
+def _require_vectors_of(encoder: Encoder, snapshot: Snapshot, store: Store) -> None:
+    if snapshot.revision == 0:
+        raise StoreError(
+            f"{store.path}: 里面还没有问答。先建库: "
+            f"python -m indexer build 问答表 --db {store.path}"
+        )
+    if (used := snapshot.settings.get("encoder")) != encoder.fingerprint:
+        why = (
+            f"向量是用编码器 {used} 算的, {encoder.bundle.path} 是 {encoder.fingerprint}"
+            if used
+            else "是本软件以前的版本建的"
+        )
+        raise StoreError(
+            f"{store.path}: {why}。重算: python -m indexer refresh "
+            f"--db {store.path} --encoder {encoder.bundle.path}"
+        )
+
+
+def _stored_vectors(store: Store, keys: Collection[str], encoder: Encoder) -> dict[str, np.ndarray]:
+    vectors = store.vectors(sorted(keys))
+    if len(vectors) < len(keys):
+        raise StoreError(
+            f"{store.path}: 缺 {len(keys) - len(vectors)} 个向量。重算: "
+            f"python -m indexer refresh --db {store.path} --encoder {encoder.bundle.path}"
+        )
+    return vectors
+
+
+def _largest(values: np.ndarray, count: int) -> np.ndarray:
+    """Return where the ``count`` largest positive values are, in no order."""
+    if count < len(values):
+        places = np.argpartition(-values, count)[:count]
+    else:
+        places = np.arange(len(values))
+    return places[values[places] > 0]
+
+
+def _said(text: str) -> str:
+    """Return a text without what may differ between two ways of typing the same question."""
+    text = normalise(text)
+    return _UNSAID.sub("", text) or text

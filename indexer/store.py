@@ -8,7 +8,7 @@ import json
 import sqlite3
 import threading
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -47,6 +47,7 @@ class Publication:
     vector_keys: Mapping[tuple[str, str], str]
     vectors: Mapping[str, np.ndarray]  # the new ones, float32 (d,)
     settings: Mapping[str, Any]
+    kept: Collection[str] = ()  # keys of vectors that are no question's: of answers and 反例
 
 
 class Store:
@@ -189,7 +190,13 @@ class Store:
                     db.execute(
                         "update questions set vector_key = ? where id = ?", [wanted, question]
                     )
-            db.execute("delete from vectors where key not in (select vector_key from questions)")
+            db.execute("create temp table kept (key text primary key)")
+            db.conn.executemany("insert into kept values (?)", [(key,) for key in set(change.kept)])
+            db.execute(
+                "delete from vectors where key not in"
+                " (select vector_key from questions union all select key from kept)"
+            )
+            db.execute("drop table kept")
             self._write_settings(db, {**change.settings, "revision": revision + 1})
         return revision + 1
 

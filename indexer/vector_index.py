@@ -4,6 +4,8 @@ In: unit vectors. Out: (row, cosine), best first. Immutable: another revision is
 FAISS's own pitfalls (padding with -1, silent dtypes, threads) end here.
 """
 
+from collections.abc import Sequence
+
 import faiss
 import numpy as np
 
@@ -34,3 +36,7 @@ class VectorIndex:
     def cosines(self, vector: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """Return the cosines, float32 (k,), of these rows with a float32 (d,) unit vector."""
         return self._vectors[rows] @ vector
+
+    def rows(self, rows: Sequence[int]) -> np.ndarray:
+        """Return the vectors of these rows, float32 (k, d)."""
+        return self._vectors[list(rows)]

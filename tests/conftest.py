@@ -1,11 +1,13 @@
 """What tests share: the bundled encoder, a small FAQ, and where the training corpus may lie."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
 from distill.encoder import Encoder
+from indexer.calibration import Thresholds, as_json, default_for
 
 ROOT = Path(__file__).parent.parent
 BUNDLE = ROOT / "data" / "encoder"
@@ -23,6 +25,17 @@ password,账户,忘记密码怎么办？,密码忘了##找回密码,"点「忘�
 用手机号重设。"
 coupon,优惠,优惠券怎么使用？,优惠券怎么用##券在哪里用,结算页选择优惠券。
 """
+
+
+def thresholds_setting(fingerprint: str, answer: float, clarify: float) -> dict:
+    """Settings under which an encoder's confidences are compared with these thresholds."""
+    calibration = replace(
+        default_for(fingerprint),
+        thresholds=Thresholds(answer, clarify),
+        encoder=fingerprint,
+        source="test",
+    )
+    return {"calibration": as_json(calibration)}
 
 
 @pytest.fixture(scope="session")

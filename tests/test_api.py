@@ -6,9 +6,10 @@ from fastapi.testclient import TestClient
 
 from faq_app import api
 from faq_app.service import Option, Reply
-from indexer.records import Hit
+from indexer.records import Hit, Signals
 
-HIT = Hit("refund", 7, "怎么退货", score=0.93, cosine=0.95, lexical=0.88)
+SIGNALS = Signals(wording=0.95, whole=0.9, characters=0.88, sound=0.87, answer=0.5)
+HIT = Hit("refund", 7, "怎么退货", 0.93, SIGNALS, confidence=0.97)
 
 
 class FakeService:
@@ -29,7 +30,18 @@ class FakeService:
             options = (Option("refund", "如何申请退货？"),)
             return Reply("t3", query, "clarify", "between", 3, options=options)
         return Reply(
-            "t1", query, "answer", "score", 3, "refund", "怎么退货", "退货", "A\n<b>", (), (HIT,)
+            "t1",
+            query,
+            "answer",
+            "score",
+            3,
+            "refund",
+            "怎么退货",
+            "退货",
+            "A\n<b>",
+            (),
+            (HIT,),
+            0.99,
         )
 
     def feedback(self, trace_id, verdict):
@@ -60,7 +72,10 @@ def test_an_answer_carries_everything_a_program_needs(client):
         "category": "退货",
         "entry_id": "refund",
         "options": [],
-        "hits": [asdict(HIT)],
+        "hits": [{k: v for k, v in asdict(HIT).items() if k != "contradiction"}],
+        "confidence": 0.97,
+        "band": "高",
+        "in_scope": 0.99,
         "revision": 3,
         "trace_id": "t1",
         "reason": "score",

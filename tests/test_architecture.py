@@ -10,7 +10,7 @@ import pytest
 from tests.conftest import ROOT
 
 PACKAGES = ("distill", "indexer", "faq_app")  # each may import itself and those before it
-TRAINING = {"torch", "transformers", "onnx", "pypinyin"}
+TRAINING = {"torch", "transformers", "onnx"}
 TRAINING_MODULES = {
     f"distill/{name}.py"
     for name in (

@@ -114,7 +114,9 @@ def test_only_what_changed_is_encoded(store, encoder, small_faq):
     entry = replace(snapshot.entries["refund"], variants=("怎么退货", "我要退货", "全新的问法"))
     assert publish(store, snapshot, encoder, [entry]).encoded == 1
     answer_only = replace(entry, answer="换了答案")
-    assert publish(store, store.snapshot(), encoder, [answer_only]).encoded == 0
+    assert publish(store, store.snapshot(), encoder, [answer_only]).encoded == 1
+    tags_only = replace(answer_only, tags=("热门",))
+    assert publish(store, store.snapshot(), encoder, [tags_only]).encoded == 0
 
 
 def test_any_sequence_of_edits_ends_where_a_fresh_build_does(store, encoder, small_faq, tmp_path):
@@ -136,7 +138,9 @@ def test_a_keyword_reencodes_only_the_questions_that_contain_it(store, encoder, 
     before = content(store)[1]
     done = refresh(store, encoder.with_keywords({"发票": 2.0}))
     after = content(store)[1]
-    assert done.encoded == sum("发票" in text for _, text, _, _ in before)
+    texts = [text for _, text, _, _ in before]
+    texts += [entry.answer for entry in store.snapshot().entries.values()]
+    assert done.encoded == sum("发票" in text for text in texts)
     assert all("发票" in text for _, text, _, _ in before ^ after)
 
 

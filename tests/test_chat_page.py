@@ -11,9 +11,8 @@ import pytest
 from distill.encoder import Encoder
 from faq_app import chat
 from faq_app.service import Option, Reply
-from indexer.decision import Thresholds, as_setting
 from indexer.store import Store
-from tests.conftest import BUNDLE, ROOT, SMALL_FAQ
+from tests.conftest import BUNDLE, ROOT, SMALL_FAQ, thresholds_setting
 
 
 def shown(said, **reply):
@@ -100,7 +99,7 @@ def site(tmp_path_factory):
     subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
     # Between "the same words" and "anything", all is doubtful: which encoder it is plays no part.
     fingerprint = Encoder.load(BUNDLE).fingerprint
-    Store.open(db).save_settings(as_setting(Thresholds(0.999, 0.0, 0.0, "test"), fingerprint))
+    Store.open(db).save_settings(thresholds_setting(fingerprint, 1.0, 0.0))
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

@@ -1,94 +1,69 @@
 import pytest
 
-from indexer.decision import (
-    OPTIONS,
-    UNKNOWN_ENCODER,
-    Judged,
-    Thresholds,
-    as_setting,
-    decide,
-    thresholds_of,
-    tune,
-)
+from indexer.calibration import Thresholds
+from indexer.decision import MARGIN, OPTIONS, band, decide
 from indexer.records import Hit, SearchResult
 
 
-def hits(*cosines, prefix="e"):
-    return tuple(Hit(f"{prefix}{i}", i, f"问题{i}", c, c, c) for i, c in enumerate(cosines))
-
-
-def result(*cosines):
-    return SearchResult("查询", hits(*cosines), 1)
+def result(*hits, in_scope=0.5, lead=0.1):
+    """A result of hits given as (score, confidence)."""
+    found = tuple(
+        Hit(f"e{i}", i, f"问题{i}", score, confidence=sure, exact=score == 1)
+        for i, (score, sure) in enumerate(hits)
+    )
+    return SearchResult("查询", found, 1, in_scope, (lead, lead))
 
 
 @pytest.mark.parametrize(
-    ("cosines", "kind", "shown", "reason"),
+    ("found", "kind", "shown", "reason"),
     [
-        ((1.0, 0.5), "answer", 2, "exact"),
-        ((0.8, 0.5), "answer", 2, "score"),  # equal to the threshold counts
-        ((0.79, 0.6, 0.4), "clarify", 2, "between"),  # only those above clarify
-        ((0.79,) * 9, "clarify", OPTIONS, "between"),
-        ((0.59,), "reject", 0, "low_score"),
-        ((), "reject", 0, "no_hits"),
+        (result((1.0, 1.0), (0.5, 0.0)), "answer", 2, "exact"),
+        (result((0.6, 0.8), (0.5, 0.1)), "answer", 2, "score"),  # equal to the threshold counts
+        (result((0.6, 0.79), (0.5, 0.1), (0.1, 0.0)), "clarify", 2, "between"),  # 0.1: far behind
+        (result(*9 * [(0.6, 0.1)]), "clarify", OPTIONS, "between"),
+        (result((0.6, 0.3), in_scope=0.49), "reject", 0, "low_score"),
+        (result(), "reject", 0, "no_hits"),
     ],
 )
-def test_two_thresholds_make_three_decisions(cosines, kind, shown, reason):
-    decision = decide(result(*cosines), Thresholds(0.8, 0.6))
+def test_two_thresholds_make_three_decisions(found, kind, shown, reason):
+    decision = decide(found, Thresholds(answer=0.8, clarify=0.5))
     assert (decision.kind, len(decision.hits), decision.reason) == (kind, shown, reason)
 
 
 def test_an_entry_that_hardly_leads_is_not_answered_unasked():
-    thresholds = Thresholds(0.8, 0.6, margin=0.05)
-    near, clear = decide(result(0.9, 0.86), thresholds), decide(result(0.9, 0.85), thresholds)
+    sure = ((0.7, 0.9), (0.69, 0.05))
+    near, clear = (
+        decide(result(*sure, lead=lead), Thresholds(0.8, 0.5)) for lead in (MARGIN / 2, MARGIN)
+    )
     assert (near.kind, near.reason) == ("clarify", "near_equal")
     assert clear.kind == "answer"
-    assert decide(result(1.0, 0.99), thresholds).kind == "answer"  # the same text is no question
-    assert decide(result(0.9), thresholds).kind == "answer"  # nobody else is near
+    # Two entries that have the very same question: which one is meant?
+    twins = decide(result((1.0, 1.0), (1.0, 1.0), lead=0.0), Thresholds(0.8, 0.5))
+    assert (twins.kind, twins.reason) == ("clarify", "near_equal")
+
+
+@pytest.mark.parametrize("rule", ["objection", "contradiction"])
+def test_what_speaks_against_a_sure_match_makes_it_a_question_back(rule):
+    hit = Hit("e0", 0, "能退吗", 0.8, confidence=0.99, **{rule: "不能"})
+    found = SearchResult("不能退吗", (hit,), 1, 0.99, (0.8, 0.8))
+    decision = decide(found, Thresholds(0.8, 0.5))
+    assert (decision.kind, decision.hits) == ("clarify", (hit,))
+    assert decision.reason == {"objection": "objection", "contradiction": "negation"}[rule]
 
 
 def test_0_and_1_are_thresholds_like_any_other():
-    assert decide(result(0.0), Thresholds(0.0, 0.0)).kind == "answer"
-    assert decide(result(0.999), Thresholds(1.0, 1.0)).kind == "reject"
-    assert decide(result(1.0), Thresholds(1.0, 1.0)).kind == "answer"
+    unsure = result((0.1, 0.0), in_scope=0.0)
+    assert decide(unsure, Thresholds(0.0, 0.0)).kind == "answer"
+    assert decide(unsure, Thresholds(1.0, 0.0)).kind == "clarify"
+    assert decide(result((0.9, 0.999), in_scope=0.999), Thresholds(1.0, 1.0)).kind == "reject"
+    assert decide(result((1.0, 1.0), in_scope=1.0), Thresholds(1.0, 1.0)).kind == "answer"
 
 
-@pytest.mark.parametrize(("answer", "clarify"), [(0.5, 0.6), (1.1, 0.5), (0.5, -0.1)])
+@pytest.mark.parametrize(("answer", "clarify"), [(1.1, 0.5), (0.5, -0.1), (float("nan"), 0.5)])
 def test_senseless_thresholds_are_refused(answer, clarify):
     with pytest.raises(ValueError):
         Thresholds(answer, clarify)
 
 
-def test_tuned_thresholds_separate_what_can_be_separated():
-    judged = [Judged("e0", hits(0.7 + i / 100)) for i in range(20)]  # right, 0.70 … 0.89
-    judged += [Judged("e1", hits(0.6 + i / 100, 0.6)) for i in range(10)]  # second, 0.60 … 0.69
-    judged += [Judged("", hits(0.2 + i / 100)) for i in range(20)]  # out of scope, 0.20 … 0.39
-    thresholds = tune(judged, "test")
-    assert thresholds.answer == pytest.approx(0.7)
-    assert thresholds.clarify == pytest.approx(0.6)
-
-
-def test_a_wrong_answer_is_worse_than_a_question_back():
-    # At 0.8 two of three are right: answering is worth 1/3, offering 1/2.
-    judged = [Judged("e0", hits(0.8)), Judged("e0", hits(0.8)), Judged("e1", hits(0.8, 0.7))]
-    judged += [Judged("", hits(0.3))]
-    thresholds = tune(judged, "test")
-    assert thresholds.answer > 0.8
-    assert 0.3 < thresholds.clarify <= 0.8
-
-
-def test_tuning_without_a_single_hit_is_refused():
-    with pytest.raises(ValueError):
-        tune([Judged("e0", ())], "test")
-
-
-def test_tuning_on_all_wrong_queries_still_gives_legal_thresholds():
-    thresholds = tune([Judged("x", hits(0.5)), Judged("y", hits(0.9))], "test")
-    assert thresholds.answer == 1
-
-
-def test_thresholds_of_another_encoder_are_not_used():
-    ours = Thresholds(0.9, 0.1, 0.02, "queries.csv")
-    settings = as_setting(ours, "aaaa")
-    assert thresholds_of(settings, "aaaa") == ours
-    assert thresholds_of(settings, "bbbb") == UNKNOWN_ENCODER
-    assert thresholds_of({}, "bbbb").calibrated_on == ""
+def test_confidence_is_read_in_three_bands():
+    assert [band(x) for x in (1.0, 0.9, 0.89, 0.6, 0.59, 0.0)] == list("高高中中低低")

@@ -3,7 +3,7 @@ import pytest
 
 from distill.idf import WordIdf
 from distill.weights import Weighting
-from indexer.lexical import LexicalIndex, features
+from indexer.lexical import LexicalIndex, characters, cosine, profile, sounds
 
 WEIGHTING = Weighting(
     WordIdf(1000, {"怎么": 500, "退货": 20, "发票": 10, "开": 100}), smoothing=0.0
@@ -11,7 +11,7 @@ WEIGHTING = Weighting(
 
 
 def of(text, weighting=WEIGHTING):
-    return features(weighting.weigh(text))
+    return characters(weighting.weigh(text))
 
 
 def test_features_are_characters_and_pairs_of_unit_length():
@@ -49,3 +49,28 @@ def test_an_operators_weight_acts_here_too():
     assert moved[0] > plain[0]
     assert moved[1] < plain[1]
     assert moved.dtype == np.float32
+
+
+def test_what_sounds_alike_is_alike():
+    wrong, right = (WEIGHTING.weigh(text) for text in ("帐户冻洁", "账户冻结"))
+    assert cosine(sounds(wrong), sounds(right)) == pytest.approx(1)
+    assert cosine(characters(wrong), characters(right)) < 0.6
+    # Syllables stay apart: 西安 is not 先.
+    assert cosine(sounds(WEIGHTING.weigh("西安")), sounds(WEIGHTING.weigh("先"))) == 0
+
+
+def test_a_profile_takes_each_word_from_the_wording_that_has_it():
+    whole = profile([of("怎么退货"), of("发票开了")])
+    assert set(whole) == set(of("怎么退货")) | set(of("发票开了"))
+    assert sum(w * w for w in whole.values()) == pytest.approx(1)
+    query = of("退货发票")
+    assert cosine(query, whole) > max(cosine(query, of(t)) for t in ("怎么退货", "发票开了"))
+
+
+def test_saying_the_same_ten_times_changes_nothing():
+    assert profile([of("怎么退货")] * 10) == pytest.approx(of("怎么退货"))
+
+
+def test_an_answer_counts_but_less_than_a_question():
+    whole = profile([of("怎么退货")], of("开发票"))
+    assert 0 < cosine(of("开发票"), whole) < cosine(of("怎么退货"), whole)

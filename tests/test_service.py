@@ -5,10 +5,10 @@ import pytest
 
 from faq_app.service import MAX_QUERY_LENGTH, Service
 from indexer.build import publish
-from indexer.decision import Thresholds, as_setting
 from indexer.errors import StoreError
 from indexer.records import Entry
 from indexer.store import Store
+from tests.conftest import thresholds_setting
 
 ANSWER = "在「我的订单」点 **申请售后**。\n<b>七天内</b>"
 ENTRIES = (
@@ -26,7 +26,7 @@ ENTRIES = (
 @pytest.fixture
 def store(tmp_path, encoder):
     store = Store.create(tmp_path / "faq.db")
-    settings = as_setting(Thresholds(0.9, 0.2, 0.0, "test"), encoder.fingerprint)
+    settings = thresholds_setting(encoder.fingerprint, 1.0, 0.0)
     publish(store, store.snapshot(), encoder, ENTRIES, settings)
     return store
 
@@ -144,7 +144,7 @@ def test_no_reply_mixes_two_revisions(service, store, encoder):
 
 def test_new_thresholds_are_used_without_a_restart(service, store, encoder):
     assert service.ask("怎么退货呀").decision == "clarify"
-    store.publish_settings(as_setting(Thresholds(0.1, 0.1, 0.0, "test"), encoder.fingerprint))
+    store.publish_settings(thresholds_setting(encoder.fingerprint, 0.001, 0.0))
     assert service.ask("怎么退货呀").decision == "answer"
 
 
