@@ -14,6 +14,7 @@ from distill.idf import WordIdf
 from distill.text import Word, normalise, segment
 
 DEFAULT_SMOOTHING = 0.5
+_REMEMBERED = 10_000  # words whose share is kept; the same few make up nearly every question
 _PERTURBED = 0.3  # share of words whose weight a perturbation changes
 
 
@@ -41,6 +42,7 @@ class Weighting:
     idf: WordIdf
     smoothing: float = DEFAULT_SMOOTHING
     keywords: Mapping[str, float] = field(default_factory=dict)
+    _shares: dict[str, float] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def with_keywords(self, factors: Mapping[str, float]) -> "Weighting":
         """Return a weighting in which these words, kept whole, weigh IDF × factor.
@@ -61,16 +63,14 @@ class Weighting:
         """Normalise, cut and weigh a text."""
         text = normalise(text)
         words = segment(text, self.keywords)
-        shares = []
+        shares, known = [], self._shares
+        if len(known) > _REMEMBERED:
+            known.clear()
         for word in words:
-            length = word.end - word.start
-            share = 0.0
-            if not word.text.isspace():
-                # Smoothing belongs to the character, the factor to the word: an operator's 0
-                # silences the word altogether, or "0" would still leave it half its weight.
-                factor = self.keywords.get(word.text, 1.0)
-                share = self.word_weight(word.text) / length + self.smoothing * min(factor, 1)
-            shares += [share] * length
+            share = known.get(word.text)
+            if share is None:
+                share = known[word.text] = self._share(word.text)
+            shares += [share] * len(word.text)
         weights = np.array(shares, dtype=np.float64)
         total = weights.sum()
         if total > 0:
@@ -110,3 +110,12 @@ class Weighting:
     def word_weight(self, word: str) -> float:
         """Return IDF × operator's factor of a normalised word."""
         return self.idf.idf(word) * self.keywords.get(word, 1.0)
+
+    def _share(self, word: str) -> float:
+        """Return what each character of a word weighs before the text is scaled to sum 1."""
+        if word.isspace():
+            return 0.0
+        # Smoothing belongs to the character, the factor to the word: an operator's 0 silences the
+        # word altogether, or "0" would still leave it half its weight.
+        factor = self.keywords.get(word, 1.0)
+        return self.word_weight(word) / len(word) + self.smoothing * min(factor, 1)

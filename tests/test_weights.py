@@ -52,6 +52,16 @@ def test_keywords_are_normalised_like_text():
     assert changed[2:].sum() > PLAIN.weigh("怎么退货").weights[2:].sum()
 
 
+def test_forgetting_words_changes_no_weight(monkeypatch):
+    monkeypatch.setattr("distill.weights._REMEMBERED", 2)
+    texts = ["怎么退货?", "退 的 货", "怎么", "怎么退货?", "的的的"]
+    forgetful = PLAIN.with_keywords({"的": 2})
+    weights = [forgetful.weigh(text).weights.tobytes() for text in texts]
+    fresh = [PLAIN.with_keywords({"的": 2}).weigh(text).weights.tobytes() for text in texts]
+    assert weights == fresh
+    assert len(forgetful._shares) < 2 + len("的的的")
+
+
 @pytest.mark.parametrize("factors", [{"退货": -1}, {"退货": float("nan")}, {" ": 2}])
 def test_senseless_keywords_are_refused(factors):
     with pytest.raises(ValueError):
