@@ -15,7 +15,7 @@ from indexer.errors import TableError
 from indexer.evaluate import Case
 from indexer.measures import MEASURES, Measure, measure
 
-_THRESHOLDS = {"answer": "直接回答 ≥", "clarify": "反问 ≥", "margin": "领先 ≥"}
+_THRESHOLDS = {"answer": "直接回答 ≥", "clarify": "反问 ≥"}
 
 
 @dataclass(frozen=True)
@@ -102,12 +102,8 @@ def setup_in_words(revision: int, encoder: str, thresholds: Mapping[str, object]
 
 
 def thresholds_in_words(thresholds: Mapping[str, object]) -> str:
-    """Return thresholds by name; where they come from decides nothing, and is left out."""
-    return ", ".join(
-        f"{_THRESHOLDS.get(name, name)} {value}"
-        for name, value in thresholds.items()
-        if name != "calibrated_on"
-    )
+    """Return thresholds by name, also those that only an earlier version knew."""
+    return ", ".join(f"{_THRESHOLDS.get(name, name)} {value}" for name, value in thresholds.items())
 
 
 def compare(past: PastRun, setup: dict[str, str], cases: Sequence[Case]) -> Comparison:

@@ -67,9 +67,9 @@ class Case:
         return self.decision.hits[0].entry_id if self.decision.hits else ""
 
     @property
-    def deciding_score(self) -> float:
-        """Return the score that the thresholds are compared with; 0 without a hit."""
-        return self.result.hits[0].score if self.result.hits else 0.0
+    def confidence(self) -> float:
+        """Return what the answer threshold is compared with; 0 without a hit."""
+        return self.result.hits[0].confidence if self.result.hits else 0.0
 
     @property
     def rank(self) -> int:

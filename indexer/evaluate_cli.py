@@ -28,11 +28,11 @@ from indexer.evaluation_report import EvaluationReport, as_json, report_on
 from indexer.evaluation_text import as_text, percent
 from indexer.leave_one_out import built_in_out_of_scope, leave_one_out, read_out_of_scope
 from indexer.measures import MEASURES, Measure
+from indexer.options import PATH, db_option, encoder_option, say
 from indexer.records import SearchResult
 from indexer.search import Searcher
 from indexer.store import Store
 
-_PATH = click.Path(path_type=Path)
 _NAMED = 20  # queries or entries named before the rest is counted
 _BOUNDED = {each.name: each for each in MEASURES if each.more_is_better}
 
@@ -78,17 +78,9 @@ class _BoundType(click.ParamType):
 
 
 @click.command()
-@click.argument("queries", type=_PATH, required=False)
-@click.option(
-    "--db", default=Path("data/faq.db"), show_default=True, type=_PATH, help="The database."
-)
-@click.option(
-    "--encoder",
-    default=Path("data/encoder"),
-    show_default=True,
-    type=_PATH,
-    help="Encoder bundle.",
-)
+@click.argument("queries", type=PATH, required=False)
+@db_option
+@encoder_option
 @click.option(
     "--split",
     type=click.Choice(["dev", "test", "all"]),
@@ -96,9 +88,9 @@ class _BoundType(click.ParamType):
     show_default=True,
     help="Part of the query file to ask.",
 )
-@click.option("--json", "json_file", type=_PATH, help="Write measures and all cases here too.")
-@click.option("--html", "html_file", type=_PATH, help="Write a report to read in a browser.")
-@click.option("--against", type=_PATH, help="Compare with an earlier run's --json file.")
+@click.option("--json", "json_file", type=PATH, help="Write measures and all cases here too.")
+@click.option("--html", "html_file", type=PATH, help="Write a report to read in a browser.")
+@click.option("--against", type=PATH, help="Compare with an earlier run's --json file.")
 @click.option(
     "--fail-under",
     "bounds",
@@ -109,7 +101,7 @@ class _BoundType(click.ParamType):
 )
 @click.option(
     "--out-of-scope",
-    type=_PATH,
+    type=PATH,
     help="Without a query file: questions that the FAQ does not answer, instead of the built-in "
     "list (a query file, or a .txt with one a line).",
 )
@@ -163,10 +155,10 @@ def evaluate(
     click.echo(as_text(report))
     if json_file:
         json_file.write_text(as_json(report) + "\n", encoding="utf-8")
-        click.echo(f"{json_file}: 指标和 {len(cases)} 条明细", err=True)
+        say(f"{json_file}: 指标和 {len(cases)} 条明细")
     if html_file:
         html_file.write_text(as_html(report), encoding="utf-8")
-        click.echo(f"{html_file}: 报告, 用浏览器打开", err=True)
+        say(f"{html_file}: 报告, 用浏览器打开")
     if short := list(_shortfalls(report, bounds)):
         raise click.ClickException("\n".join(short))
 

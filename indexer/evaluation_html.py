@@ -72,7 +72,7 @@ def as_html(report: EvaluationReport) -> str:
         _section(
             "如果改动直接回答的阈值",
             curve_chart(report.curve, report.thresholds.answer),
-            _soft("领先的要求不变; 低于阈值的提问照旧反问或拒答。阈值越高, 答得越少、越准。"),
+            _soft("其余的规则不变; 低于阈值的提问照旧反问或拒答。阈值越高, 答得越少, 通常越准。"),
         ),
         *_groups("按分类 (应有条目的分类)", report.by_category),
         *_groups("按提问类型", report.by_kind),
@@ -239,18 +239,19 @@ def _failures(report: EvaluationReport, failures: Sequence[Case]) -> Markup:
                     element("summary", "最近的条目"),
                     *(
                         element(
-                            "div", f"{hit.score:.3f} {entry_in_words(hit.entry_id, report.entries)}"
+                            "div",
+                            f"{hit.confidence:.2f} {entry_in_words(hit.entry_id, report.entries)}",
                         )
                         for hit in case.result.hits[:5]
                     ),
                 ),
             ),
-            _number(f"{case.deciding_score:.3f}"),
+            _number(f"{case.confidence:.2f}"),
             _number(str(case.rank) if case.rank else "–"),
         )
         for case in failures
     ]
-    head = ("提问", "类型", "应有的条目", "得到", "#分数", "#名次")
+    head = ("提问", "类型", "应有的条目", "得到", "#把握", "#名次")
     return _section(
         "没有帮到顾客的提问",
         element("input", id="filter", type="search", placeholder="筛选: 提问、条目、类型……"),

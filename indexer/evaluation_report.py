@@ -152,7 +152,7 @@ def _failure(report: EvaluationReport, case: Case) -> dict[str, Any]:
         "decision": case.decided,
         "got": case.shown,
         "got_question": report.entries[case.shown].question if case.shown else "",
-        "score": case.deciding_score,
+        "confidence": case.confidence,
         "rank": case.rank,
     }
 

@@ -192,7 +192,7 @@ def _failure(case: Case, entries: Mapping[str, Entry]) -> str:
         f"  {_cut(case.query.query)}\n"
         f"      应有: {entry_in_words(case.expected, entries)}\n"
         f"      得到: {DECISIONS[case.decided]} "
-        f"{entry_in_words(case.shown, entries, '')} ({case.deciding_score:.3f})"
+        f"{entry_in_words(case.shown, entries, '')} ({case.confidence:.2f})"
     )
 
 

@@ -27,14 +27,14 @@ class CurvePoint:
 
 
 def threshold_curve(cases: Sequence[Case], thresholds: Thresholds) -> list[CurvePoint]:
-    """Decide all cases again at STEPS + 1 answer thresholds from 0 to 1; the lead stays needed.
+    """Decide all cases again at STEPS + 1 answer thresholds from 0 to 1.
 
-    Queries below the answer threshold are asked back or refused as now.
+    All other rules stay; what is below is asked back or refused as now.
     """
     points = []
     for step in range(STEPS + 1):
         answer = step / STEPS
-        tried = replace(thresholds, answer=answer, clarify=min(answer, thresholds.clarify))
+        tried = replace(thresholds, answer=answer)
         again = [replace(case, decision=decide(case.result, tried)) for case in cases]
         points.append(CurvePoint(answer, *(measure.of(again) for measure in _SHOWN)))
     return points
