@@ -56,7 +56,7 @@ def outcome_bars(cases: Sequence[Case]) -> Markup:
 
 def curve_chart(points: Sequence[CurvePoint], threshold: float) -> Markup:
     """Draw precision, coverage and wrongly answered out-of-scope queries over the threshold."""
-    left, top, width, height = 54, 34, 620, 240
+    left, top, width, height = 54, 44, 620, 240
     drawn = []
     for step in range(0, 101, 20):
         y = top + height * (1 - step / 100)
@@ -78,9 +78,8 @@ def curve_chart(points: Sequence[CurvePoint], threshold: float) -> Markup:
         legend += 190
     x = left + width * threshold
     drawn.append(element("line", x1=x, x2=x, y1=top, y2=top + height, class_="now"))
-    side, anchor = (6, "start") if threshold < 0.8 else (-6, "end")
-    drawn.append(_text(x + side, top + 12, f"现在 {threshold}", anchor))
-    size = f"0 0 {left + width + 16} {top + height + 48}"
+    drawn.append(_text(x, top - 7, f"现在 {threshold}", "middle"))
+    size = f"0 0 {left + width + 40} {top + height + 48}"
     return element("svg", *drawn, viewBox=size, role="img", class_="chart")
 
 
