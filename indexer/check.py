@@ -8,6 +8,8 @@ import numpy as np
 
 from distill.encoder import Encoder
 from distill.text import normalise
+from indexer.build import answer_beginning, counter_examples
+from indexer.lexicon import Lexicon
 from indexer.store import Store
 
 
@@ -42,11 +44,22 @@ def find_problems(store: Store, encoder: Encoder) -> list[str]:
                     f"怎么办: 从其中一个删去, 再导入"
                 )
 
-    stored = store.vectors(sorted(set(snapshot.vector_keys.values())))
-    for question in snapshot.questions:
-        key = snapshot.vector_keys[question.id]
-        vector = stored.get(key)
-        if key != encoder.vector_key(encoder.weigh(question.text)):
+    reader = Lexicon.of(snapshot.settings).reader(encoder)
+    texts = [
+        (f"问题 {question.id}", question.text, snapshot.vector_keys[question.id])
+        for question in snapshot.questions
+    ]
+    texts += [
+        (f"条目 {entry.key} 的{kind}", text, "")
+        for entry in snapshot.entries.values()
+        for kind, own in (("反例", counter_examples(entry)), ("答案", (answer_beginning(entry),)))
+        for text in filter(None, own)
+    ]
+    wanted = [encoder.vector_key(reader.read_stored(text)) for _, text, _ in texts]
+    stored = store.vectors(sorted(set(wanted)))
+    for (name, text, key), current in zip(texts, wanted, strict=True):
+        vector = stored.get(current)
+        if key and key != current:
             fault = "已过时"
         elif vector is None or vector.shape != (encoder.dimension,):
             fault = "缺失或长度不对"
@@ -54,5 +67,5 @@ def find_problems(store: Store, encoder: Encoder) -> list[str]:
             fault = "不是单位长度"
         else:
             continue
-        problems.append(f"问题 {question.id}「{question.text}」: 向量{fault}; {refresh}")
+        problems.append(f"{name}「{text}」: 向量{fault}; {refresh}")
     return problems

@@ -87,7 +87,7 @@ def read_rows(path: Path, *, encoding: str | None = None, sheet: str | None = No
 
 def read_text(path: Path) -> str:
     """Read a text file whole, its encoding recognised; raises TableError like ``read_rows``."""
-    return _decode(path, _load(path), None)[1]
+    return _decode(path, _load(path), None)[0]
 
 
 def _load(path: Path) -> bytes:

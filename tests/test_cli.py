@@ -35,13 +35,16 @@ def db(tmp_path, run, small_faq):
 def test_search_prints_json_that_others_can_read(run, db):
     result = run("search", "怎么退货", "--db", db, "-k", 2, "--json")
     report = json.loads(result.stdout)
-    assert report.keys() == {"query", "decision", "reason", "hits", "revision"}
-    assert report["hits"][0] == {
+    assert report.keys() == {"query", "decision", "reason", "in_scope", "hits", "revision"}
+    best = report["hits"][0]
+    assert best.pop("signals").keys() == {"wording", "whole", "characters", "sound", "answer"}
+    assert best == {
         "entry_id": "refund",
         "question": "怎么退货",
         "answer": "在「我的订单」点「申请售后」。",
         "category": "退货",
         "score": 1.0,
+        "confidence": 1.0,
     }
     assert len(report["hits"]) == 2
 
@@ -90,26 +93,115 @@ def test_faulty_rows_can_be_corrected_and_imported(run, small_faq, tmp_path):
     assert Store.open(db).snapshot().entries["x"].answer == "点付款"
 
 
-def test_queries_tune_the_thresholds(run, small_faq, tmp_path):
-    queries = tmp_path / "q.csv"
-    rows = [f"想退货{i},refund,dev\n密码丢了{i},password,dev\n今天天气{i},,dev" for i in range(8)]
+def labelled(path, count):
+    """A query file of 3 × count dev queries, one of them of an entry that is not there."""
+    rows = [
+        f"想退货{i},refund,dev\n密码丢了{i},password,dev\n今天天气{i},,dev" for i in range(count)
+    ]
     rows += ["不在库里的,nowhere,dev", "券咋用,coupon,test"]
-    queries.write_text("query,entry_id,split\n" + "\n".join(rows), encoding="utf-8")
-    db = tmp_path / "new.db"
+    path.write_text("query,entry_id,split\n" + "\n".join(rows), encoding="utf-8")
+    return path
+
+
+def test_queries_calibrate_the_thresholds(run, small_faq, tmp_path):
+    db, queries = tmp_path / "new.db", labelled(tmp_path / "q.csv", 12)
     result = run("build", small_faq, "--db", db, "--queries", queries)
     assert (result.exit_code, "nowhere" in result.stderr) == (0, True)
-    stored = Store.open(db).setting("thresholds")
-    assert stored["calibrated_on"] == "q.csv (24 queries)"
-    assert 0 <= stored["clarify"] <= stored["answer"] <= 1
+    stored = Store.open(db).setting("calibration")
+    assert (stored["source"], stored["queries"]) == ("q.csv (dev)", 36)
     assert "选自 q.csv" in run("thresholds", "--db", db).stdout
     assert "默认值" in run("thresholds", "--db", db, "--reset").stdout
 
 
+def test_calibrate_says_what_it_reached_and_when_it_is_out_of_date(run, db, tmp_path):
+    queries = labelled(tmp_path / "q.csv", 12)
+    result = run("calibrate", queries, "--db", db, "--precision", 0.9, "--refusal", 0.5)
+    assert (result.exit_code, "选自 q.csv" in result.stdout) == (0, True)
+    assert Store.open(db).setting("calibration")["goal"] == {"precision": 0.9, "refusal": 0.5}
+    assert "重新校准" not in run("thresholds", "--db", db).stdout
+    run("keywords", "set", "退货", 2, "--db", db)
+    assert "重新校准" in run("thresholds", "--db", db).stdout
+    before = Store.open(db).revision()
+    assert "试运行" in run("calibrate", queries, "--db", db, "--dry-run").stderr
+    assert Store.open(db).revision() == before
+
+
+def test_without_queries_the_out_of_scope_list_says_when_to_refuse(run, db):
+    result = run("calibrate", "--db", db)
+    assert (result.exit_code, "自带的库外提问" in result.stdout) == (0, True)
+    assert 0 < Store.open(db).setting("calibration")["thresholds"]["clarify"] < 1
+
+
 def test_a_handful_of_queries_does_not_change_the_thresholds(run, db, small_faq, tmp_path):
-    (tmp_path / "q.csv").write_text("query,entry_id,split\n天气,,dev\n", encoding="utf-8")
-    result = run("build", small_faq, "--db", db, "--queries", tmp_path / "q.csv")
-    assert (result.exit_code, "至少要" in result.stderr) == (1, True)
-    assert Store.open(db).setting("thresholds") is None
+    queries = labelled(tmp_path / "q.csv", 9)
+    for command in (["build", small_faq, "--queries", queries], ["calibrate", queries]):
+        result = run(*command, "--db", db)
+        assert (result.exit_code, "至少要 30 条" in result.stderr) == (1, True)
+    assert Store.open(db).setting("calibration") is None
+
+
+def test_thresholds_can_be_set_by_hand_even_to_0_and_1(run, db):
+    assert "≥ 1.0" in run("thresholds", "--db", db, "--answer", 1, "--clarify", 0).stdout
+    assert run("search", "东西不想要了", "--db", db).stdout.startswith("clarify")
+    assert run("search", "怎么退货？", "--db", db).stdout.startswith("answer (exact)")
+    run("thresholds", "--db", db, "--answer", 0)
+    assert run("search", "东西不想要了", "--db", db).stdout.startswith("answer")
+    assert run("thresholds", "--db", db, "--answer", 1.5).exit_code == 2
+
+
+def test_a_keyword_is_set_listed_and_removed(run, db):
+    assert run("keywords", "set", "退貨", 2.5, "--db", db).exit_code == 0
+    assert run("keywords", "list", "--db", db, encoder=False).stdout == "退货\t2.5\n"
+    assert run("check", "--db", db).exit_code == 0
+    assert run("keywords", "remove", "退货", "--db", db).exit_code == 0
+    assert run("keywords", "list", "--db", db, encoder=False).stdout == ""
+    for word, factor in (("😀", 2), ("退货", -1), ("退货", "nan")):
+        # Behind "--", or a negative number would be taken for an option.
+        result = run(
+            "keywords", "set", "--db", db, "--encoder", BUNDLE, "--", word, factor, encoder=False
+        )
+        assert (result.exit_code, "怎么办" in result.stderr) == (1, True)
+
+
+def test_synonyms_are_imported_listed_and_cleared(run, db, tmp_path):
+    file = tmp_path / "同义词.txt"
+    file.write_text("退货=返货, 退回\n# 说明\n\n发票＝税票\n", encoding="gb18030")
+    assert run("synonyms", "import", file, "--db", db).exit_code == 0
+    assert (
+        run("synonyms", "list", "--db", db, encoder=False).stdout == "退货=返货=退回\n发票=税票\n"
+    )
+    assert run("search", "怎么返货", "--db", db).stdout.startswith("answer (exact)")
+    assert run("check", "--db", db).exit_code == 0
+    assert run("synonyms", "clear", "--db", db).exit_code == 0
+    assert not run("search", "怎么返货", "--db", db).stdout.startswith("answer (exact)")
+
+
+@pytest.mark.parametrize(
+    ("line", "says"), [("只有一个", ":2: "), ("退款=退货", ":2: 「退货」在第 1 行")]
+)
+def test_a_faulty_group_of_synonyms_is_named_by_its_line(run, db, tmp_path, line, says):
+    file = tmp_path / "s.txt"
+    file.write_text(f"退货=返货\n{line}\n", encoding="utf-8")
+    result = run("synonyms", "import", file, "--db", db)
+    assert (result.exit_code, says in result.stderr) == (1, True)
+    assert Store.open(db).setting("synonyms") is None
+
+
+def test_signals_are_shown_and_switched_off(run, db):
+    assert "sound\t1\n" in run("signals", "--db", db, encoder=False).stdout
+    shown = run(
+        "signals", "--db", db, "--set", "sound=0", "--no-negation-guard", encoder=False
+    ).stdout
+    assert "sound\t0\n" in shown and "negation guard\toff" in shown
+    assert "sound\t1\n" in run("signals", "--db", db, "--reset", encoder=False).stdout
+    for wrong in ("smell=1", "sound=-1", "sound", "sound=nan"):
+        assert run("signals", "--db", db, "--set", wrong, encoder=False).exit_code == 1
+    off = [
+        x
+        for n in ("wording", "whole", "characters", "sound", "answer")
+        for x in ("--set", n + "=0")
+    ]
+    assert run("signals", "--db", db, *off, encoder=False).exit_code == 1
 
 
 def test_evaluate_reports_measures_and_cases(run, db, tmp_path):

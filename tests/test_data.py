@@ -7,8 +7,8 @@ import pytest
 
 from distill.text import normalise
 from indexer.build import plan_import, publish
-from indexer.decision import DEFAULTS
-from indexer.evaluate import read_queries, split_of, tune_thresholds
+from indexer.calibration import Goal, default_for, untrained
+from indexer.evaluate import calibrate, read_queries, split_of
 from indexer.search import Searcher
 from indexer.store import Store
 from indexer.table_import import read_table
@@ -75,8 +75,10 @@ def test_the_default_thresholds_are_those_that_dev_gives(encoder, tmp_path):
     empty = store.snapshot()
     publish(store, empty, encoder, plan_import(empty, read_table(FAQ), "replace").changes)
     searcher = Searcher.load(store, encoder)
-    assert searcher.thresholds == DEFAULTS[encoder.fingerprint]
-    tuned = tune_thresholds(searcher, read_queries(QUERIES, "dev"), QUERIES.name)
-    for name in ("answer", "clarify", "margin"):
-        stored = getattr(searcher.thresholds, name)
-        assert getattr(tuned, name) == pytest.approx(stored, abs=2e-3)
+    default = default_for(encoder.fingerprint)
+    assert searcher.calibration == default
+    found = calibrate(searcher, read_queries(QUERIES, "dev"), "dev", Goal(), prior=untrained())
+    assert found.right == pytest.approx(default.right, rel=1e-2, abs=1e-2)
+    assert found.in_scope == pytest.approx(default.in_scope, rel=1e-2, abs=1e-2)
+    assert found.thresholds.answer == pytest.approx(default.thresholds.answer, abs=5e-3)
+    assert found.thresholds.clarify == pytest.approx(default.thresholds.clarify, abs=5e-3)
