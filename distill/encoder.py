@@ -91,8 +91,10 @@ class Encoder:
                 vectors[row] = self._encode_one(texts[row])
                 progress(1)
 
-        if len(texts) <= _PART:  # even counting the cores would take as long as a token
-            encode_part(0)
+        # For a few texts, even counting the cores would take as long as a token.
+        if len(texts) <= _PART or workers == 1:
+            for start in range(0, len(texts), _PART):
+                encode_part(start)
         else:
             with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
                 for _ in pool.map(encode_part, range(0, len(texts), _PART)):
