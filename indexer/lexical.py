@@ -101,9 +101,15 @@ class LexicalIndex:
 
     def cosines(self, query: Features) -> np.ndarray:
         """Return the cosine of each row with the query: float32 (n,), in the order given."""
-        scores = np.zeros(self._count, dtype=np.float32)
+        parts, weights = [], []
         for feature, weight in query.items():
             if (number := self._numbers.get(feature)) is not None:
-                part = slice(self._start[number], self._start[number + 1])
-                scores[self._rows[part]] += np.float32(weight) * self._weights[part]
-        return scores
+                parts.append(slice(self._start[number], self._start[number + 1]))
+                weights.append(weight)
+        if not parts:
+            return np.zeros(self._count, dtype=np.float32)
+        # All postings at once: adding them up feature by feature takes twice as long.
+        rows = np.concatenate([self._rows[part] for part in parts])
+        values = np.concatenate([self._weights[part] for part in parts])
+        values *= np.repeat(np.float32(weights), [part.stop - part.start for part in parts])
+        return np.bincount(rows, values, self._count).astype(np.float32)

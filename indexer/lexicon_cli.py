@@ -10,7 +10,7 @@ from indexer.build import publish
 from indexer.errors import PublishError
 from indexer.lexicon import Lexicon, read_synonyms, synonym_lines, with_keyword
 from indexer.options import PATH, db_option, encoder_option, say
-from indexer.search import WEIGHTS, signals_of
+from indexer.search import signals_of
 from indexer.store import Store
 
 
@@ -111,9 +111,11 @@ def signals(db: Path, changes: tuple[str, ...], guard: bool | None, reset: bool)
       python -m indexer signals --set sound=0
     """
     store = Store.open(db)
-    settings = store.snapshot().settings
-    weights = WEIGHTS if reset else signals_of(settings)
-    kept = True if reset else settings.get("negation_guard", True)
+    snapshot = store.snapshot()
+    if reset:
+        snapshot = replace(snapshot, settings={})
+    weights = measured = signals_of(snapshot)
+    kept = snapshot.settings.get("negation_guard", True)
     guarded = kept if guard is None else guard
     for change in changes:
         name, _, number = change.partition("=")
@@ -130,7 +132,8 @@ def signals(db: Path, changes: tuple[str, ...], guard: bool | None, reset: bool)
     if not any(asdict(weights).values()):
         raise click.ClickException("所有信号都关掉了, 什么也找不到。怎么办: 至少留一个大于 0")
     if changes or reset or guard is not None:
-        stored = None if weights == WEIGHTS else asdict(weights)
+        # Left alone, they go on following the FAQ: see signals_of.
+        stored = None if reset and weights == measured else asdict(weights)
         revision = store.publish_settings({"signals": stored, "negation_guard": guarded})
         say(
             f"{db}: 已发布第 {revision} 版; 分数变了, 应重新校准: "
