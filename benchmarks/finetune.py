@@ -26,7 +26,7 @@ from distill.evaluate import evaluate_pairs
 from distill.export import export, load_student
 from distill.finetune import finetune, tuned_manifest
 from distill.finetune_data import read_finetune_data
-from faq import as_search
+from faq import Texts
 from indexer.build import plan_import, publish, refresh
 from indexer.evaluate import Case, LabelledQuery, measure_by_kind, read_queries, run_cases
 from indexer.measures import measure
@@ -110,7 +110,8 @@ def _cases(
     store: Store, encoder: Encoder, queries: Sequence[LabelledQuery]
 ) -> dict[str, list[Case]]:
     searcher, questions = Searcher.load(store, encoder), store.snapshot().questions
-    vectors = as_search(cosines(encoder.encode, [q.text for q in questions]), questions)
+    wordings = Texts([q.text for q in questions], [q.entry_key for q in questions])
+    vectors = wordings.search(lambda texts: cosines(encoder.encode, texts))
     return {
         "searcher": run_cases(searcher, queries),
         "vectors_only": run_cases(searcher, queries, search=vectors),

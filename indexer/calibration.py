@@ -9,7 +9,7 @@ coefficients that come with the encoder.
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, astuple, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -20,12 +20,8 @@ from indexer.records import Entry, Hit, Signals
 
 # What a query is judged by. Leads are over the best, and over the second best, of the entries that
 # would be answered otherwise.
-EVIDENCE = (
-    "lead",
-    "lead_over_third",
-    "log_length",
-    *(field.name for field in fields(Signals)),
-)
+_SIGNALS = tuple(field.name for field in fields(Signals))
+EVIDENCE = ("lead", "lead_over_third", "log_length", *_SIGNALS)
 # What an unrelated entry scores at best, in a FAQ of hundreds. Where there are ten, or one, hardly
 # any rival comes so near, but to lead over nothing proves nothing.
 _RIVAL = 0.35
@@ -149,7 +145,7 @@ def evidence_of(text: str, hits: Sequence[Hit], entries: Mapping[str, Entry]) ->
         best.score - others[0],
         best.score - others[1],
         math.log(max(1, len(text))),
-        *astuple(best.signals),
+        *(getattr(best.signals, name) for name in _SIGNALS),
     )
 
 

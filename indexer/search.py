@@ -38,7 +38,7 @@ WEIGHTS = Signals(wording=1.0, whole=1.0, characters=1.0, sound=1.0, answer=0.7)
 _SINGLE = 0.5
 # Questions that the vectors propose, and entries that characters and sounds propose; the score is
 # computed for all of them.
-_NEAR, _ALIKE = 100, 50
+_NEAR, _ALIKE = 60, 20
 _DEEP = 5  # hits that evidence and confidence look at, whatever is asked for
 
 # What two texts may differ in and still be the same question.
@@ -182,6 +182,12 @@ class Searcher:
         return self._questions
 
     @cached_property
+    def _shares(self) -> np.ndarray:
+        """Return the weights of the signals, float64 (5,), so that they add up to 1."""
+        weights = np.array(astuple(self.weights))
+        return weights / weights.sum()
+
+    @cached_property
     def _limited(self) -> tuple[int, ...]:
         """Return the entries, by number, that are valid for a time only."""
         entries = map(self.entries.__getitem__, self._keys)
@@ -264,8 +270,7 @@ class Searcher:
             if entry in left_out:
                 values[place, 1:4] = self._without(entry, left_out[entry], whitened, spoken)
         there = values[:, 0] > -2  # an entry all of whose questions are passed over is not
-        weights = np.array(astuple(self.weights))
-        scores = values @ weights / weights.sum()
+        scores = values @ self._shares
         objections = {}
         for place, entry in enumerate(found.tolist() if self._objections else ()):
             if entry in self._objections:
@@ -273,7 +278,7 @@ class Searcher:
                 if text:
                     objections[place] = text
                     scores[place] -= excess
-        is_exact = np.isin(found, [*exact])
+        is_exact = np.isin(found, [*exact]) if exact else np.zeros(len(found), dtype=bool)
         scores[is_exact] = 1.0
         # Rounded to what float32 can tell.
         scores = scores.round(5)
@@ -312,7 +317,8 @@ class Searcher:
         while True:
             by_vector = self._entries_of(self._vectors.search(vector, near))
             found = np.union1d(by_vector, lexical)
-            found = found[~np.isin(found, resting)]
+            if resting:
+                found = found[~np.isin(found, resting)]
             if len(found) >= k or near >= len(self._questions):
                 return found
             # A few entries' many similar questions filled the list: look further down.
