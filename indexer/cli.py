@@ -7,8 +7,10 @@ code 1.
 import json
 import logging
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Literal
 
 import click
 from tqdm import tqdm
@@ -26,8 +28,10 @@ from indexer.errors import IndexerError, PublishError
 from indexer.evaluate_cli import evaluate
 from indexer.lexicon_cli import keywords, signals, synonyms
 from indexer.options import PATH, db_option, encoder_option, say
+from indexer.quality_cli import check_quality
 from indexer.search import Searcher
 from indexer.store import Snapshot, Store
+from indexer.suggestions import LIMIT
 from indexer.table_export import write_table
 from indexer.table_import import FailedRow, read_table, write_failures
 from indexer.training_pairs import PairLimits, training_pairs
@@ -300,19 +304,68 @@ def pairs(db: Path, output: Path | None, per_entry: int, near_entries: int) -> N
 @main.command()
 @db_option
 @encoder_option
-def check(db: Path, encoder: Path) -> None:
+@click.option("--quality", is_flag=True, help="Also say what is weak in the FAQ itself.")
+@click.option("--queries", type=PATH, help="With --quality: labelled queries, as for evaluate.")
+@click.option(
+    "--split",
+    type=click.Choice(["dev", "all"]),
+    default="dev",
+    show_default=True,
+    help="Part of the query file to ask; what is chosen by the test part cannot be judged by it.",
+)
+@click.option("--suggest", is_flag=True, help="With --quality: try keyword weights (minutes).")
+@click.option(
+    "--limit",
+    default=LIMIT,
+    show_default=True,
+    type=click.IntRange(1),
+    help="With --suggest: changes of a weight that are tried.",
+)
+@click.option("--json", "json_file", type=PATH, help="With --quality: write all findings here too.")
+@click.pass_context
+def check(
+    ctx: click.Context,
+    db: Path,
+    encoder: Path,
+    quality: bool,
+    queries: Path | None,
+    split: Literal["dev", "all"],
+    suggest: bool,
+    limit: int,
+    json_file: Path | None,
+) -> None:
     """Look for anything inconsistent; exit code 1 and a list if there is something.
+
+    With --quality it also names entries that are too much alike, questions that find another entry
+    than their own, and wordings that say too little; with --suggest also words that should weigh
+    more or less. These are advice: the exit code stays 0.
 
     \b
     Example:
-      python -m indexer check
+      python -m indexer check --quality --queries data/queries.csv --suggest
     """
-    problems = find_problems(Store.open(db), Encoder.load(encoder))
+    _refuse_without(ctx, "quality", ("queries", "split", "suggest", "json_file"))
+    _refuse_without(ctx, "suggest", ("limit",))
+    _refuse_without(ctx, "queries", ("split",))
+    store, model = Store.open(db), Encoder.load(encoder)
+    problems = find_problems(store, model)
     for problem in problems[:_SHOWN]:
         click.echo(problem)
     if problems:
         raise click.ClickException(f"{db}: {len(problems)} 个问题")
     say(f"{db}: 一致")
+    if quality:
+        check_quality(store, model, queries, split, json_file, suggest, limit)
+
+
+def _refuse_without(ctx: click.Context, needed: str, options: Sequence[str]) -> None:
+    for name in options:
+        given = ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+        if given and not ctx.params[needed]:
+            option = f"--{name.removesuffix('_file')}"
+            raise click.UsageError(
+                f"{option} 没有 --{needed} 就不起作用。怎么办: 加上 --{needed}, 或去掉 {option}"
+            )
 
 
 def _report(plan: building.Plan, notes: tuple[str, ...], faulty: list[FailedRow]) -> None:
