@@ -26,6 +26,7 @@ from indexer.check import find_problems
 from indexer.decision import band, decide
 from indexer.errors import IndexerError, PublishError
 from indexer.evaluate_cli import evaluate
+from indexer.explain_cli import explain
 from indexer.lexicon_cli import keywords, signals, synonyms
 from indexer.options import PATH, db_option, encoder_option, say
 from indexer.quality_cli import check_quality
@@ -255,7 +256,7 @@ def export(output: Path, db: Path) -> None:
     say(f"{output}: {count} 个条目")
 
 
-for _command in (evaluate, calibrate, thresholds, keywords, synonyms, signals):
+for _command in (explain, evaluate, calibrate, thresholds, keywords, synonyms, signals):
     main.add_command(_command)
 
 

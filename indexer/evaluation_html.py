@@ -15,7 +15,6 @@ from indexer.evaluate import Case
 from indexer.evaluation_charts import curve_chart, heat_map, outcome_bars
 from indexer.evaluation_report import TIMED, EvaluationReport
 from indexer.evaluation_text import (
-    DECISIONS,
     GROUP_COLUMNS,
     difference_in_words,
     entry_in_words,
@@ -26,6 +25,7 @@ from indexer.evaluation_text import (
 )
 from indexer.markup import Markup, element, joined, raw
 from indexer.measures import MEASURES, Group
+from indexer.reasons import DECISIONS
 
 _STYLE = Path(__file__).with_name("evaluation_report.css").read_text(encoding="utf-8")
 _SCRIPT = """

@@ -3,18 +3,18 @@
 In: an ``EvaluationReport``. Out: lines. Chinese characters are two columns wide.
 """
 
-import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 
+from indexer.columns import table
 from indexer.comparison import Change, Comparison, thresholds_in_words
 from indexer.confusions import OUT_OF_SCOPE
 from indexer.evaluate import Case
 from indexer.evaluation_report import TIMED, EvaluationReport
 from indexer.measures import MEASURES, Group
+from indexer.reasons import DECISIONS
 from indexer.records import Entry
 
-DECISIONS = {"answer": "直接回答", "clarify": "反问", "reject": "拒答"}
 # Measures that are shown of each category and kind of query, by the head of their column.
 GROUP_COLUMNS = {
     "recall_at_1": "Recall@1",
@@ -99,7 +99,7 @@ def _lines(report: EvaluationReport) -> Iterator[str]:
         yield f"注意: {note}"
     yield ""
     overall = report.overall
-    yield from _table(
+    yield from table(
         ("指标", "%", "95 % 置信区间", "--fail-under 名", "是什么"),
         [
             (
@@ -158,7 +158,7 @@ def _against(report: EvaluationReport, found: Comparison) -> Iterator[str]:
     yield f"两次共有的 {shared} 条提问上 (%):" if shared else "两次没有共有的提问, 无从比较"
     if not shared:
         return
-    yield from _table(
+    yield from table(
         ("指标", "上次", "本次", "差"),
         [
             (
@@ -184,7 +184,7 @@ def _groups(groups: Sequence[Group]) -> Iterator[str]:
         for each in groups
     ]
     head = ("", "提问", *GROUP_COLUMNS.values(), "Accuracy 的 95 % 区间")
-    return _table(head, rows, numbers=range(1, len(head)))
+    return table(head, rows, numbers=range(1, len(head)))
 
 
 def _failure(case: Case, entries: Mapping[str, Entry]) -> str:
@@ -220,22 +220,3 @@ def _cut(text: str) -> str:
     """Return a query on one line, short enough to read."""
     line = " ".join(text.split())
     return line if len(line) <= _QUERY_WIDTH else f"{line[:_QUERY_WIDTH]}… ({len(line)} 字)"
-
-
-def _table(
-    head: Sequence[str], rows: Sequence[Sequence[str]], numbers: Sequence[int]
-) -> Iterator[str]:
-    """Yield aligned lines; the columns in ``numbers`` stand to the right."""
-    widths = [max(map(_width, column)) for column in zip(head, *rows, strict=True)]
-    for row in (head, *rows):
-        cells = [
-            " " * (width - _width(cell)) + cell
-            if column in numbers
-            else cell + " " * (width - _width(cell))
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        yield "  ".join(cells).rstrip()
-
-
-def _width(text: str) -> int:
-    return sum(2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text)

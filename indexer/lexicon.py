@@ -71,6 +71,11 @@ class Reader:
             )
         return self.encoder.weigh(text)
 
+    def replaced(self, text: str) -> tuple[tuple[str, str], ...]:
+        """Return what ``read`` replaces, in order: (what is said, what it stands for)."""
+        found = self._pattern.findall(normalise(text)) if self._pattern is not None else ()
+        return tuple((word, self._stands_for[word]) for word in found if word in self._stands_for)
+
     def read_stored(self, text: str) -> WeightedText:
         """Read a text of the FAQ, which is never silent.
 
