@@ -105,7 +105,7 @@ class Store:
 
     def snapshot(self) -> Snapshot:
         """Read the whole FAQ as of one revision."""
-        with self._explaining(), self._reading() as db:
+        with self.reading() as db:
             settings = {
                 r["name"]: json.loads(r["value"]) for r in db.query("select * from settings")
             }
@@ -135,14 +135,14 @@ class Store:
 
     def setting(self, name: str, default: Any = None) -> Any:
         """Return a stored setting."""
-        with self._explaining(), self._reading() as db:
+        with self.reading() as db:
             rows = list(db.query("select value from settings where name = ?", [name]))
         return json.loads(rows[0]["value"]) if rows else default
 
     def vectors(self, keys: Sequence[str]) -> dict[str, np.ndarray]:
         """Return the stored vectors, float32 (d,), of those keys that have one."""
         found = {}
-        with self._explaining(), self._reading() as db:
+        with self.reading() as db:
             for start in range(0, len(keys), 500):
                 part = list(keys[start : start + 500])
                 marks = ",".join("?" * len(part))
@@ -153,7 +153,7 @@ class Store:
 
     def integrity_problems(self) -> list[str]:
         """Return what SQLite itself finds wrong with the file and its references."""
-        with self._explaining(), self._reading() as db:
+        with self.reading() as db:
             rows = [row[0] for row in db.execute("pragma integrity_check").fetchall()]
             problems = [] if rows == ["ok"] else rows
             for table, _, parent, _ in db.execute("pragma foreign_key_check").fetchall():
@@ -167,7 +167,7 @@ class Store:
 
         Raises PublishError if another process published since the change was computed.
         """
-        with self._explaining(), self._transaction() as db:
+        with self.transaction() as db:
             revision = self.revision()
             if revision != change.base_revision:
                 raise PublishError(
@@ -202,14 +202,14 @@ class Store:
 
     def publish_settings(self, settings: Mapping[str, Any]) -> int:
         """Store settings that decide replies, such as thresholds, as a new revision; return it."""
-        with self._explaining(), self._transaction() as db:
+        with self.transaction() as db:
             revision = self.revision() + 1
             self._write_settings(db, {**settings, "revision": revision})
         return revision
 
     def save_settings(self, settings: Mapping[str, Any]) -> None:
         """Store settings that no reply depends on."""
-        with self._explaining(), self._transaction() as db:
+        with self.transaction() as db:
             self._write_settings(db, settings)
 
     def log_query(self, row: Mapping[str, Any]) -> None:
@@ -221,12 +221,12 @@ class Store:
             "asked_at": datetime.now(UTC).isoformat(timespec="milliseconds"),
             "hits": json.dumps(row["hits"], ensure_ascii=False),
         }
-        with self._explaining(), self._transaction() as db:
+        with self.transaction() as db:
             db.table("query_log").insert(row)
 
     def mark_query(self, trace_id: str, **marks: str) -> None:
         """Set ``feedback`` or ``chosen`` of a logged query; raises KeyError if it is unknown."""
-        with self._explaining(), self._transaction() as db:
+        with self.transaction() as db:
             for column, value in marks.items():
                 if column not in ("feedback", "chosen"):
                     raise ValueError(f"query_log has no mark {column}")
@@ -238,7 +238,7 @@ class Store:
 
     def logged_queries(self) -> list[dict[str, Any]]:
         """Return the query log, oldest first."""
-        with self._explaining(), self._reading() as db:
+        with self.reading() as db:
             rows = list(db.query("select * from query_log order by asked_at, rowid"))
         return [row | {"hits": json.loads(row["hits"])} for row in rows]
 
@@ -248,7 +248,7 @@ class Store:
             "select coalesce(nullif(chosen, ''), entry_key) as key, count(*) as n"
             " from query_log group by 1 order by n desc, 1"
         )
-        with self._explaining(), self._reading() as db:
+        with self.reading() as db:
             return {row["key"]: row["n"] for row in db.query(sql) if row["key"]}
 
     def _write_entry(
@@ -310,21 +310,28 @@ class Store:
         return self._local.db
 
     @contextmanager
-    def _reading(self) -> Iterator[Database]:
-        """Open a read transaction, so that several SELECTs see one revision."""
-        if self._db.conn.in_transaction:
-            yield self._db
-            return
-        self._db.conn.execute("begin")
-        try:
-            yield self._db
-        finally:
-            self._db.conn.rollback()
+    def reading(self) -> Iterator[Database]:
+        """Open a read transaction, so that several SELECTs see one revision.
+
+        For the modules that keep tables of their own in this database. Raises StoreError.
+        """
+        with self._explaining():
+            if self._db.conn.in_transaction:
+                yield self._db
+                return
+            self._db.conn.execute("begin")
+            try:
+                yield self._db
+            finally:
+                self._db.conn.rollback()
 
     @contextmanager
-    def _transaction(self) -> Iterator[Database]:
-        """Hold the write lock from the start: a deferred BEGIN fails when two writers upgrade."""
-        with self._writing:
+    def transaction(self) -> Iterator[Database]:
+        """Hold the write lock from the start: a deferred BEGIN fails when two writers upgrade.
+
+        All is undone if anything is raised. Raises StoreError.
+        """
+        with self._explaining(), self._writing:
             self._db.conn.execute("begin immediate")
             try:
                 yield self._db
