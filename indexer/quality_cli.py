@@ -15,11 +15,12 @@ from tqdm import tqdm
 from distill.encoder import Encoder
 from indexer.evaluate import LabelledQuery, read_queries, unknown_entries
 from indexer.options import say
+from indexer.promising_changes import Change
 from indexer.quality import inspect_quality
 from indexer.quality_text import as_json, as_text
 from indexer.search import Searcher
 from indexer.store import Store
-from indexer.suggestions import Change, suggest_keywords
+from indexer.suggestions import suggest_keywords
 
 
 def check_quality(
