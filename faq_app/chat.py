@@ -24,7 +24,8 @@ FONT = ("system-ui", "PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC", "sans
 
 Turns = tuple["Turn", ...]
 
-CSS = Path(__file__).with_name("chat.css").read_text(encoding="utf-8")
+PALETTE = Path(__file__).with_name("palette.css").read_text(encoding="utf-8")
+CSS = PALETTE + Path(__file__).with_name("chat.css").read_text(encoding="utf-8")
 JS = Path(__file__).with_name("chat.js").read_text(encoding="utf-8")
 
 # How much of a question that is too long is shown.
@@ -111,6 +112,11 @@ def build_chat(service: Service) -> gr.Blocks:
     return page
 
 
+def render_answer(text: str) -> str:
+    """Return an answer as HTML: its Markdown, and none of its tags."""
+    return _markdown.render(_line_break.sub("\n", text))
+
+
 def theme() -> gr.Theme:
     """Return Gradio's plain theme with fonts of the customer's own system: nothing is fetched."""
     return gr.themes.Base(font=FONT, font_mono=("ui-monospace", "monospace"))
@@ -176,7 +182,7 @@ def _page(frequent: Sequence[str], turns: Turns) -> str:
 
 def _answer(turn: Turn) -> str:
     reply = turn.reply
-    text = _markdown.render(_line_break.sub("\n", reply.answer))
+    text = render_answer(reply.answer)
     category = f"<span>{escape(reply.category)}</span>" if reply.category else ""
     source = f'<div class="source">匹配问题：{escape(reply.question)}{category}</div>'
     rate = (

@@ -92,6 +92,21 @@ class Service:
         self._store.close()
 
     @property
+    def store(self) -> Store:
+        """Return the database, for what operators do to it."""
+        return self._store
+
+    @property
+    def encoder(self) -> Encoder:
+        """Return the encoder as it comes, without anybody's keyword weights."""
+        return self._encoder
+
+    @property
+    def searcher(self) -> Searcher:
+        """Return what customers' questions are searched with now, after loading a new revision."""
+        return self._current()
+
+    @property
     def revision(self) -> int:
         """Return the revision being served, after loading a new one."""
         return self._current().revision

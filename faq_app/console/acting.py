@@ -1,0 +1,36 @@
+"""Who is acting, may they, and what do they read when it fails?
+
+In: a page's handler. Out: one that tells an operator in a sentence what went wrong, and leaves what
+was typed where it was.
+"""
+
+import functools
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import gradio as gr
+
+from distill.errors import DistillError
+from indexer.errors import IndexerError
+
+_log = logging.getLogger(__name__)
+
+
+def explained(handler: Callable[..., Any]) -> Callable[..., Any]:
+    """Let a handler's errors be read: a raised error changes nothing on the page."""
+
+    @functools.wraps(handler)
+    def explaining(*arguments: Any) -> Any:
+        try:
+            return handler(*arguments)
+        except (IndexerError, DistillError, ValueError) as error:
+            raise gr.Error(str(error), title="没有做成", print_exception=False) from error
+        except gr.Error:
+            raise
+        except Exception as error:
+            _log.exception("an operator's action failed")
+            text = "系统出了点问题, 什么也没有改。怎么办: 刷新页面再试, 或查看服务器日志"
+            raise gr.Error(text, title="没有做成", print_exception=False) from error
+
+    return explaining

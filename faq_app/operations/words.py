@@ -1,0 +1,165 @@
+"""Which words weigh what, and what if one weighed more? The operators' keyword weights.
+
+In: a desk, a word, a factor. Out: rows of a table, a preview of everything a change would do, or a
+new revision.
+"""
+
+from collections import Counter
+from dataclasses import dataclass
+from functools import cache
+
+from distill.text import normalise, segment, speaks
+from faq_app.operations.desk import Desk
+from faq_app.operations.effects import Effect, effect_of
+from faq_app.service import MAX_QUERY_LENGTH
+from indexer.build import Published
+from indexer.decision import OPTIONS, DecisionKind, decide
+from indexer.lexicon import with_keyword
+from indexer.records import Hit
+from indexer.search import Searcher
+
+LONGEST = 30  # characters of a keyword; what is longer is a sentence
+HIGHEST = 100.0  # factor; a hundred times its IDF, a word is all that a text says
+
+
+@dataclass(frozen=True)
+class WordRow:
+    """A word of the FAQ's questions; its weight is IDF × factor."""
+
+    word: str
+    idf: float
+    factor: float
+    questions: int  # that hold it, as a keyword would be found in them
+
+    @property
+    def weight(self) -> float:
+        """Return what the word weighs in all."""
+        return self.idf * self.factor
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """What a query finds."""
+
+    decision: DecisionKind
+    hits: tuple[Hit, ...]
+
+
+@dataclass(frozen=True)
+class KeywordPreview:
+    """What a factor would do; rankings are None without a query."""
+
+    row: WordRow
+    factor: float  # the new one
+    before: Ranking | None
+    after: Ranking | None
+    effect: Effect
+
+
+def words(desk: Desk, wanted: str = "", changed_only: bool = False) -> list[WordRow]:
+    """Return the words that hold ``wanted``, those that matter most to the FAQ first.
+
+    What matters is weight × questions. Single characters are left out unless they are asked for, or
+    changed: as a keyword, one would cut longer words to pieces.
+    """
+    rows = desk.once_a_revision("words", _rows)
+    wanted = normalise(wanted)
+    return [
+        row
+        for row in rows
+        if wanted in row.word
+        and (row.factor != 1 or not changed_only)
+        and (len(row.word) > 1 or row.factor != 1 or row.word == wanted)
+    ]
+
+
+def word_row(desk: Desk, word: str) -> WordRow:
+    """Return what is known of any word. Raises ValueError for what cannot be a keyword."""
+    clean = _checked(word, 1.0)
+    found = next((row for row in desk.once_a_revision("words", _rows) if row.word == clean), None)
+    return found or _row(desk.searcher, clean, _questions(desk.searcher))
+
+
+def preview(desk: Desk, word: str, factor: float, query: str = "") -> KeywordPreview:
+    """Return what would change for a query, and over the regression queries; nothing is stored.
+
+    Raises ValueError for a word or factor that cannot be one.
+    """
+    clean = _checked(word, factor)
+    before = desk.searcher
+    keywords = with_keyword(before.lexicon.keywords, clean, factor)
+    after = desk.rehearse({"keywords": keywords})
+    asked = query.strip()[:MAX_QUERY_LENGTH]
+    return KeywordPreview(
+        word_row(desk, clean),
+        factor,
+        _ranking(before, asked) if asked else None,
+        _ranking(after, asked) if asked else None,
+        effect_of(desk, after),
+    )
+
+
+def save(desk: Desk, word: str, factor: float) -> Published:
+    """Publish a word's factor; 1 lets it weigh what it weighs by itself.
+
+    Raises ValueError as ``preview`` does, PublishError if another operator published meanwhile.
+    """
+    clean = _checked(word, factor)
+    keywords = with_keyword(desk.searcher.lexicon.keywords, clean, factor)
+    return desk.publish(settings={"keywords": keywords})
+
+
+def _checked(word: str, factor: float) -> str:
+    clean = normalise(word).strip()
+    if not clean:
+        raise ValueError("还没有写关键词。怎么办: 在表里点一个词, 或自己写一个")
+    if len(clean) > LONGEST:
+        raise ValueError(f"关键词有 {len(clean)} 个字, 最多 {LONGEST} 个。怎么办: 只写其中的词")
+    with_keyword({}, clean, factor)
+    if factor > HIGHEST:
+        raise ValueError(f"倍数 {factor:g} 太大了, 最多 {HIGHEST:g}。怎么办: 2 到 5 通常就够")
+    return clean
+
+
+def _ranking(searcher: Searcher, query: str) -> Ranking:
+    result = searcher.search(query, OPTIONS)
+    return Ranking(decide(result, searcher.thresholds).kind, result.hits)
+
+
+def _rows(searcher: Searcher) -> list[WordRow]:
+    questions = _questions(searcher)
+    known = {word: 0 for word in searcher.lexicon.keywords}
+    found = Counter(known)
+    for question in questions.splitlines():
+        found.update(_cut(question))
+    rows = [_row(searcher, word, questions) for word in found]
+    return sorted(rows, key=lambda row: (-row.questions * row.idf, row.word))
+
+
+def _row(searcher: Searcher, word: str, questions: str) -> WordRow:
+    weighting = searcher.encoder.weighting
+    return WordRow(
+        word,
+        weighting.idf.idf(word),
+        searcher.lexicon.keywords.get(word, 1.0),
+        _lines_with(questions, word),
+    )
+
+
+def _questions(searcher: Searcher) -> str:
+    """Return the questions that are searched, normalised, one a line."""
+    return "\n".join(normalise(question.text) for question in searcher.questions)
+
+
+@cache
+def _cut(text: str) -> tuple[str, ...]:
+    return tuple({word.text for word in segment(text) if speaks(word.text)})
+
+
+def _lines_with(text: str, word: str) -> int:
+    count, at = 0, text.find(word)
+    while at >= 0:
+        count += 1
+        end = text.find("\n", at)
+        at = text.find(word, end) if end >= 0 else -1
+    return count
