@@ -23,14 +23,15 @@ from typing import Any
 
 import numpy as np
 
-from baselines import Scores, TfIdf, bm25, character_grams, cosines
+from baselines import Encode, Scores, TfIdf, bm25, character_grams, cosines
 from distill.corpus import read_sentences
 from distill.encoder import Encoder
 from distill.errors import DistillError
 from distill.text import speaks
 from indexer import calibration_cli
-from indexer.build import publish
+from indexer.build import answer_beginning, publish
 from indexer.calibration import Goal
+from indexer.entry_vectors import EntryVectors
 from indexer.evaluate import (
     DEPTH,
     LabelledQuery,
@@ -44,6 +45,7 @@ from indexer.records import Entry, Hit, SearchResult, Signals
 from indexer.search import Searcher
 from indexer.store import Store
 from indexer.table_import import read_table
+from indexer.vector_index import VectorIndex
 from static_encoder import TEACHER, StaticEncoder
 
 ROOT = Path(__file__).parent.parent
@@ -201,6 +203,7 @@ def _systems(
     }
     if (big := _teacher(teacher)) is not None:
         searches["teacher_cosine_only"] = wordings.search(lambda texts: cosines(big, texts))
+        searches["teacher_five_signals"] = _in_place_of_the_encoder(searcher, big)
     found = {}
     for name, search in searches.items():
         search(test[0].query, DEPTH)  # warm up
@@ -229,6 +232,37 @@ def _systems(
         }
         print(name, found[name]["overall"], found[name]["median_ms_a_query"], "ms", flush=True)
     return found
+
+
+def _in_place_of_the_encoder(searcher: Searcher, encode: Encode) -> Search:
+    """Rank by the same five signals, with another encoder's vectors.
+
+    Their mean over the questions is taken away first: a teacher's vectors all point one way.
+    """
+    questions = encode([question.text for question in searcher.questions])
+    mean = questions.mean(axis=0)
+
+    def centred(texts: Sequence[str]) -> np.ndarray:
+        vectors = encode(texts) - mean
+        return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+
+    vectors = centred([question.text for question in searcher.questions])
+    other = replace(
+        searcher,
+        _vectors=VectorIndex(vectors),
+        _wholes=EntryVectors(vectors, searcher._start),
+        _answer_vectors=centred(
+            [answer_beginning(searcher.entries[key]) for key in searcher._keys]
+        ),
+    )
+
+    def search(query: str, k: int) -> SearchResult:
+        asked = other.reader.read(query)
+        if not speaks(asked.text):
+            return SearchResult(query, (), 0)
+        return SearchResult(query, tuple(other.rank(asked, centred([query])[0], k)), 0)
+
+    return search
 
 
 def _ablation(
@@ -390,7 +424,7 @@ def _static(teacher: Path, encoder: Encoder) -> StaticEncoder | None:
         return None
 
 
-def _teacher(path: Path) -> Callable[[Sequence[str]], np.ndarray] | None:
+def _teacher(path: Path) -> Encode | None:
     """Return the teacher's own encoding, as it was trained to be used; None if it is not there."""
     if not path.is_dir():
         return None

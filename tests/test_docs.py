@@ -3,12 +3,14 @@
 import csv
 import json
 import re
+from dataclasses import asdict
 
 import pytest
 
 import distill.cli
 import indexer.cli
 import tables
+from indexer.calibration import default_for
 from tests.conftest import BUNDLE, ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -43,14 +45,19 @@ def test_retrieval_numbers_are_those_of_the_result_file():
 
 
 def test_decision_numbers_are_those_of_the_result_file():
-    overall, rows = result("faq")["systems"]["ours"]["overall"], table_rows(README, "decisions")
-    for label, name in (
-        ("决定正确", "decision_accuracy"),
-        ("直接回答中答对的", "answer_precision"),
-        ("库内提问得到服务的", "in_scope_served"),
-        ("库外提问被拒答的", "out_of_scope_rejected"),
-    ):
-        assert rows[label][0] == f"{100 * overall[name]:.1f} %"
+    default = next(row for row in result("faq")["decisions"] if row["goal"]["precision"] == 0.95)
+    row = table_rows(README, "decisions")["dev 提问"]
+    rows = README.split("<!-- decisions -->")[1].split("| dev 提问 |")[1].split("\n")[0]
+    wanted = ("answer_precision", "coverage", "in_scope_served", "out_of_scope_rejected")
+    assert row
+    assert [cell.strip() for cell in rows.split("|")][1:5] == [
+        f"{100 * default['test'][name]:.1f}" for name in wanted
+    ]
+
+
+def test_what_the_result_file_says_was_calibrated_is_what_is_shipped(encoder):
+    shipped = asdict(default_for(encoder.fingerprint).thresholds)
+    assert result("faq")["calibration"]["thresholds"] == shipped
 
 
 def test_quality_numbers_are_those_of_the_result_file():
