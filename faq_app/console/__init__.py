@@ -4,11 +4,12 @@ In: a ``Service`` and the accounts. Out: Gradio Blocks, to be mounted behind a l
 """
 
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 
 from faq_app import chat
-from faq_app.console import hit_test
+from faq_app.console import hit_test, keywords
 from faq_app.console.parts import element
 from faq_app.operations.desk import Desk
 from faq_app.service import Service
@@ -16,6 +17,8 @@ from faq_app.service import Service
 TITLE = "运营后台"
 CSS = chat.PALETTE + Path(__file__).with_name("console.css").read_text(encoding="utf-8")
 MAX_UPLOAD = "50mb"  # a FAQ table of 100,000 rows
+
+QUIET = {"api_visibility": "private", "show_progress": "hidden"}
 
 _BAR = element(
     "div",
@@ -31,6 +34,15 @@ def build(service: Service, accounts: object) -> gr.Blocks:
     desk = Desk(service)
     with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True) as page:
         gr.HTML(_BAR, apply_default_css=False)
-        with gr.Tabs(elem_id="tabs"), gr.Tab("命中测试", id="test"):
-            hit_test.build(desk)
+        with gr.Tabs(elem_id="tabs") as tabs:
+            with gr.Tab("命中测试", id="test"):
+                test = hit_test.build(desk)
+            with gr.Tab("关键词", id="words") as words_tab:
+                words = keywords.build(desk)
+        words_tab.select(words.show, *words.listing, **QUIET)
+
+        def weigh(query: str, event: gr.EventData) -> tuple[Any, ...]:
+            return gr.Tabs(selected="words"), *words.open_word(event.word, query)
+
+        test.found.weigh(weigh, test.query, [tabs, *words.editor], **QUIET)
     return page

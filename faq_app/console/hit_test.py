@@ -60,7 +60,7 @@ def build(desk: Desk) -> HitTest:
             "测试", variant="primary", scale=0, min_width=120, elem_id="test-go",
             elem_classes=["bottom"],
         )  # fmt: skip
-    found = parts.view(_nothing_yet(), elem_id="test-found")
+    found = parts.view(_nothing_yet(), ["edit", "weigh"], elem_id="test-found")
     with gr.Accordion("用文件批量测试", open=False):
         gr.Markdown(
             "csv、xlsx 或每行一条提问的 txt。有一列「提问」就够; 再有一列「编号」"

@@ -4,6 +4,7 @@ In: rows and sentences. Out: ``Markup`` for ``gr.HTML``; what is clicked in it c
 event that carries the button's data (see console.js).
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,9 +25,10 @@ JS = Path(__file__).with_name("console.js").read_text(encoding="utf-8")
 _BANDS = {"高": "high", "中": "middle", "低": "low"}
 
 
-def view(value: str = "", **more: Any) -> gr.HTML:
-    """Return a place for this module's HTML, whose buttons fire the events they name."""
-    return gr.HTML(value, apply_default_css=False, js_on_load=JS, elem_classes=["ours"], **more)
+def view(value: str = "", events: Sequence[str] = (), **more: Any) -> gr.HTML:
+    """Return a place for this module's HTML, whose buttons may fire these events."""
+    script = f"const EVENTS = {json.dumps(list(events))};\n{JS}"
+    return gr.HTML(value, apply_default_css=False, js_on_load=script, elem_classes=["ours"], **more)
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,10 @@ new revision.
 """
 
 from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
 from distill.text import normalise, segment, speaks
 from faq_app.operations.desk import Desk
@@ -14,9 +16,11 @@ from faq_app.operations.effects import Effect, effect_of
 from faq_app.service import MAX_QUERY_LENGTH
 from indexer.build import Published
 from indexer.decision import OPTIONS, DecisionKind, decide
+from indexer.keyword_file import read_keywords, write_keywords
 from indexer.lexicon import with_keyword
 from indexer.records import Hit
 from indexer.search import Searcher
+from indexer.suggestions import Change, Suggestions, suggest_keywords
 
 LONGEST = 30  # characters of a keyword; what is longer is a sentence
 HIGHEST = 100.0  # factor; a hundred times its IDF, a word is all that a text says
@@ -47,20 +51,29 @@ class Ranking:
 
 @dataclass(frozen=True)
 class KeywordPreview:
-    """What a factor would do; rankings are None without a query."""
+    """What a factor would do; rankings are None without a query, the effect without a change."""
 
     row: WordRow
     factor: float  # the new one
+    notes: tuple[str, ...]  # what an operator should know of such a word, or such a factor
     before: Ranking | None
     after: Ranking | None
+    effect: Effect | None
+
+
+@dataclass(frozen=True)
+class KeywordImport:
+    """What a file would change: (word, factor now, factor then) each."""
+
+    changed: tuple[tuple[str, float, float], ...]
     effect: Effect
 
 
 def words(desk: Desk, wanted: str = "", changed_only: bool = False) -> list[WordRow]:
     """Return the words that hold ``wanted``, those that matter most to the FAQ first.
 
-    What matters is weight × questions. Single characters are left out unless they are asked for, or
-    changed: as a keyword, one would cut longer words to pieces.
+    What matters is questions × IDF²: said often, and telling. Single characters are left out unless
+    they are asked for, or changed: as a keyword, one would cut longer words to pieces.
     """
     rows = desk.once_a_revision("words", _rows)
     wanted = normalise(wanted)
@@ -85,17 +98,21 @@ def preview(desk: Desk, word: str, factor: float, query: str = "") -> KeywordPre
 
     Raises ValueError for a word or factor that cannot be one.
     """
-    clean = _checked(word, factor)
-    before = desk.searcher
-    keywords = with_keyword(before.lexicon.keywords, clean, factor)
-    after = desk.rehearse({"keywords": keywords})
+    row = word_row(desk, word)
+    _checked(word, factor)
+    before = after = desk.searcher
+    effect = None
+    if factor != row.factor:
+        after = desk.rehearse({"keywords": with_keyword(before.lexicon.keywords, row.word, factor)})
+        effect = effect_of(desk, after)
     asked = query.strip()[:MAX_QUERY_LENGTH]
     return KeywordPreview(
-        word_row(desk, clean),
+        row,
         factor,
+        tuple(_notes(before, row, factor)),
         _ranking(before, asked) if asked else None,
         _ranking(after, asked) if asked else None,
-        effect_of(desk, after),
+        effect,
     )
 
 
@@ -107,6 +124,58 @@ def save(desk: Desk, word: str, factor: float) -> Published:
     clean = _checked(word, factor)
     keywords = with_keyword(desk.searcher.lexicon.keywords, clean, factor)
     return desk.publish(settings={"keywords": keywords})
+
+
+def suggest(
+    desk: Desk,
+    limit: int,
+    progress: Callable[[Sequence[Change]], Iterable[Change]] = iter,
+) -> Suggestions:
+    """Try ``limit`` changes of single words; return those that fix more than they break."""
+    return suggest_keywords(desk.service.store, desk.service.encoder, (), limit, progress)
+
+
+def export(desk: Desk, path: Path) -> None:
+    """Write the changed words as a table that ``read_import`` reads back."""
+    write_keywords(path, desk.searcher.lexicon.keywords)
+
+
+def read_import(desk: Desk, path: Path) -> KeywordImport:
+    """Return what a table of words and factors would change; it stands for all that is set now.
+
+    Raises TableError, with the line, if a single one cannot be taken.
+    """
+    now, then = desk.searcher.lexicon.keywords, _read(path)
+    changed = tuple(
+        (word, now.get(word, 1.0), then.get(word, 1.0))
+        for word in dict.fromkeys([*then, *now])
+        if now.get(word, 1.0) != then.get(word, 1.0)
+    )
+    return KeywordImport(changed, effect_of(desk, desk.rehearse({"keywords": then})))
+
+
+def run_import(desk: Desk, path: Path) -> Published:
+    """Publish the words and factors of a table in place of those that are set now."""
+    return desk.publish(settings={"keywords": _read(path)})
+
+
+def _read(path: Path) -> dict[str, float]:
+    factors = read_keywords(path)
+    for word, factor in factors.items():
+        _checked(word, factor)
+    return factors
+
+
+def _notes(searcher: Searcher, row: WordRow, factor: float) -> Iterable[str]:
+    if not row.questions:
+        yield "没有一条问法里有这个词: 只有顾客的提问里有它时才起作用。"
+    if len(row.word) == 1:
+        yield "只有一个字: 它会把含有它的词切开, 多半应改用更长的词。"
+    for other in searcher.lexicon.keywords:
+        if other != row.word and (other in row.word or row.word in other):
+            yield f"与已调整的「{other}」重叠: 两个都有时, 较长的那个算数。"
+    if factor == 0:
+        yield "倍数 0: 这个词完全不起作用, 无论在提问还是问法里。"
 
 
 def _checked(word: str, factor: float) -> str:
@@ -133,7 +202,7 @@ def _rows(searcher: Searcher) -> list[WordRow]:
     for question in questions.splitlines():
         found.update(_cut(question))
     rows = [_row(searcher, word, questions) for word in found]
-    return sorted(rows, key=lambda row: (-row.questions * row.idf, row.word))
+    return sorted(rows, key=lambda row: (-row.questions * row.idf**2, row.word))
 
 
 def _row(searcher: Searcher, word: str, questions: str) -> WordRow:
