@@ -19,14 +19,15 @@ import numpy as np
 from indexer.records import Entry, Hit, Signals
 
 # What a query is judged by. Leads are over the best, and over the second best, of the entries that
-# would be answered otherwise.
+# would be answered otherwise; ``covered`` is the share of the query's weight in characters that the
+# best entry has, too.
 _SIGNALS = tuple(field.name for field in fields(Signals))
-EVIDENCE = ("lead", "lead_over_third", "log_length", *_SIGNALS)
+EVIDENCE = ("lead", "lead_over_third", "log_length", "covered", *_SIGNALS)
 # What an unrelated entry scores at best, in a FAQ of hundreds. Where there are ten, or one, hardly
 # any rival comes so near, but to lead over nothing proves nothing.
 _RIVAL = 0.35
 # Rough spreads of the above: the penalty of the fit must mean the same to each of them.
-_SPREAD = np.array([0.06, 0.06, 0.8, *5 * [0.12]])
+_SPREAD = np.array([0.06, 0.06, 0.8, 0.2, *5 * [0.12]])
 _PENALTY = 1.0  # as if one query of standard spread contradicted each coefficient
 _FOLDS = 10
 FEWEST = 30  # labelled queries below which nothing is fitted
@@ -95,7 +96,8 @@ class Calibration:
     def of(cls, settings: Mapping[str, Any], encoder: str) -> "Calibration":
         """Return the stored calibration if it is this encoder's, else the default one."""
         stored = settings.get("calibration")
-        if stored and stored["encoder"] == encoder:
+        # One that was fitted to other evidence, by an earlier version, says nothing now.
+        if stored and stored["encoder"] == encoder and stored.get("evidence") == [*EVIDENCE]:
             return from_json(stored)
         return default_for(encoder)
 
@@ -135,7 +137,9 @@ class Judged:
         return bool(self.hits) and bool(self.entry_id) and self.hits[0].entry_id == self.entry_id
 
 
-def evidence_of(text: str, hits: Sequence[Hit], entries: Mapping[str, Entry]) -> tuple[float, ...]:
+def evidence_of(
+    text: str, hits: Sequence[Hit], entries: Mapping[str, Entry], covered: float
+) -> tuple[float, ...]:
     """Return the values of EVIDENCE for a normalised query and its hits, best first."""
     best = hits[0]
     answer = entries[best.entry_id].answer
@@ -145,6 +149,7 @@ def evidence_of(text: str, hits: Sequence[Hit], entries: Mapping[str, Entry]) ->
         best.score - others[0],
         best.score - others[1],
         math.log(max(1, len(text))),
+        covered,
         *(getattr(best.signals, name) for name in _SIGNALS),
     )
 
@@ -225,14 +230,15 @@ def refusing(scope: Sequence[float], share: float) -> float:
 
 def as_json(calibration: Calibration) -> dict[str, Any]:
     """Return a calibration in the form in which it is stored."""
-    return asdict(calibration)
+    return asdict(calibration) | {"evidence": [*EVIDENCE]}
 
 
 def from_json(stored: Mapping[str, Any]) -> Calibration:
     """Return a calibration that was stored; raises ValueError or TypeError if it is none."""
+    kept = {name: stored[name] for name in Calibration.__dataclass_fields__}
     return Calibration(
         **{
-            **stored,
+            **kept,
             "right": tuple(stored["right"]),
             "in_scope": tuple(stored["in_scope"]),
             "thresholds": Thresholds(**stored["thresholds"]),

@@ -17,14 +17,14 @@ OPTIONS = 5
 _REACH = 0.25
 # Entries of different answers that lie closer together than this are a matter for the customer.
 MARGIN = 0.005
-LEAD = EVIDENCE.index("lead")
+LEAD, COVERED = EVIDENCE.index("lead"), EVIDENCE.index("covered")
 
 
 @dataclass(frozen=True)
 class Decision:
     """What to do, the hits it concerns (best first), and why in one word.
 
-    Reasons: exact, score; near_equal, negation, objection, between; low_score, no_hits.
+    Reasons: exact, score; near_equal, negation, objection, between, covered; low_score, no_hits.
     """
 
     kind: DecisionKind
@@ -51,6 +51,10 @@ def decide(result: SearchResult, thresholds: Thresholds) -> Decision:
         return Decision("answer", result.hits, "score")
     if result.in_scope >= thresholds.clarify:
         return Decision("clarify", options, "between")
+    # A word or two, such as 发票, which the best entry has: too short to be sure, too good to refuse.
+    all_said = result.evidence and result.evidence[COVERED] >= 0.999
+    if all_said and result.in_scope >= thresholds.clarify / 2:
+        return Decision("clarify", options, "covered")
     return Decision("reject", (), "low_score")
 
 

@@ -56,6 +56,11 @@ def _because(result: SearchResult, decision: Decision, thresholds: Thresholds) -
             return f"{enough}; 但提问和这一条在「{best.contradiction}」上一个肯定、一个否定"
         case "between":
             return f"{missed}; {known}, 够反问 (≥ {_exact(thresholds.clarify)})"
+        case "covered":
+            return (
+                f"{missed}; {known}, 不到反问 (≥ {_exact(thresholds.clarify)}), "
+                "但提问里的每个字第一条都有"
+            )
         case "low_score":
             return (
                 f"{missed}; {known}, 离反问 (≥ {_exact(thresholds.clarify)}) "

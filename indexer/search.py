@@ -223,7 +223,8 @@ class Searcher:
         hits = self.rank(asked, vector, max(k, _DEEP), without)
         if not hits:
             return SearchResult(query, (), self.revision)
-        evidence = evidence_of(asked.text, hits, self.entries)
+        covered = self._covered(asked, hits[0], without)
+        evidence = evidence_of(asked.text, hits, self.entries, covered)
         in_scope, confidences = self.calibration.judge(evidence, hits)
         judged = [
             replace(hit, confidence=value) for hit, value in zip(hits, confidences, strict=True)
@@ -323,6 +324,25 @@ class Searcher:
                 return found
             # A few entries' many similar questions filled the list: look further down.
             near *= 4
+
+    def _covered(self, asked: WeightedText, hit: Hit, without: Collection[int]) -> float:
+        """Return the share of the query's weight in characters that the entry has somewhere."""
+        entry = self._entry_of(self._row_of[hit.question_id])
+        said = [
+            self._texts[row].characters
+            for row in range(self._start[entry], self._start[entry + 1])
+            if self._questions[row].id not in without
+        ]
+        if answer := self._answer_texts[entry]:
+            said.append(answer.characters)
+        return round(
+            sum(
+                weight
+                for char, weight in zip(asked.text, asked.weights.tolist(), strict=True)
+                if any(char in features for features in said)
+            ),
+            5,
+        )
 
     def _contradiction(self, asked: str, hit: Hit) -> str:
         """Return what query and entry contradict each other in; "" if the entry speaks both ways.

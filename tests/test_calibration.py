@@ -37,7 +37,7 @@ def judged(generator, count=200):
         lead, near = generator.uniform(0, 0.2), generator.uniform(0.2, 0.9)
         inside = generator.random() < 1 / (1 + np.exp(-12 * (near - 0.5)))
         right = inside and generator.random() < 1 / (1 + np.exp(-40 * (lead - 0.08)))
-        evidence = (lead, lead, np.log(10), near, near, near, near, near)
+        evidence = (lead, lead, np.log(10), near, near, near, near, near, near)
         expected = "e0" if right else "e1" if inside else ""
         cases.append(Judged(expected, hits(near, near - lead), evidence))
     return cases
@@ -45,7 +45,8 @@ def judged(generator, count=200):
 
 def test_leads_are_over_entries_that_would_be_answered_otherwise():
     entries = {"e0": entry("e0", "A"), "e1": entry("e1", "A"), "e2": entry("e2", "B")}
-    found = evidence_of("怎么退货", hits(0.8, 0.79, 0.5), entries)
+    found = evidence_of("怎么退货", hits(0.8, 0.79, 0.5), entries, 0.75)
+    assert found[EVIDENCE.index("covered")] == 0.75
     assert found[EVIDENCE.index("lead")] == pytest.approx(0.3)
     assert found[EVIDENCE.index("lead_over_third")] == pytest.approx(0.45)  # none: a usual one
     assert found[EVIDENCE.index("log_length")] == pytest.approx(np.log(4))
@@ -129,7 +130,7 @@ def test_an_exact_match_is_sure_and_the_rest_share_what_is_left():
     calibration = default_for("another")
     exact = (Hit("e0", 0, "问", 1.0, Signals(), exact=True), *hits(0.5))
     assert calibration.judge((0.5,) * len(EVIDENCE), exact) == (1.0, (1.0, 0.0))
-    scope, sure = calibration.judge((0.05, 0.1, 2.3, *5 * [0.6]), hits(0.6, 0.55, 0.5))
+    scope, sure = calibration.judge((0.05, 0.1, 2.3, 0.8, *5 * [0.6]), hits(0.6, 0.55, 0.5))
     assert list(sure) == sorted(sure, reverse=True)
     assert sum(sure) <= scope + 1e-9
 
@@ -140,6 +141,8 @@ def test_a_calibration_comes_back_as_it_was_stored_and_only_for_its_encoder():
     assert Calibration.of(settings, "abc") == from_json(settings["calibration"]) == found
     assert Calibration.of(settings, "xyz").source == ""
     assert Calibration.of({"calibration": None}, "abc") == default_for("abc")
+    older = {"calibration": settings["calibration"] | {"evidence": ["lead"]}}
+    assert Calibration.of(older, "abc") == default_for("abc")
 
 
 def test_an_encoder_nobody_has_measured_asks_back_more_than_it_answers(encoder):
