@@ -51,7 +51,7 @@ def decide(result: SearchResult, thresholds: Thresholds) -> Decision:
         return Decision("answer", result.hits, "score")
     if result.in_scope >= thresholds.clarify:
         return Decision("clarify", options, "between")
-    # A word or two, such as 发票, which the best entry has: too short to be sure, too good to refuse.
+    # A word alone, such as 发票, that the best entry has: too short to be sure, too good to refuse.
     all_said = result.evidence and result.evidence[COVERED] >= 0.999
     if all_said and result.in_scope >= thresholds.clarify / 2:
         return Decision("clarify", options, "covered")
