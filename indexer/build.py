@@ -5,15 +5,18 @@ work happens before the one transaction.
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 from distill.encoder import Encoder
 from distill.text import normalise, speaks
-from indexer.lexicon import Lexicon
+from indexer.errors import PublishError
+from indexer.lexicon import Lexicon, Reader
+from indexer.publication import Publication, Snapshot
 from indexer.records import Entry, FaqRow
-from indexer.store import Publication, Snapshot, Store
+from indexer.store import Store
 from indexer.table_columns import read_header
 from indexer.table_import import FailedRow, ImportedTable
 
@@ -130,34 +133,47 @@ def publish(
     snapshot: Snapshot,
     encoder: Encoder,
     changes: Iterable[Entry] = (),
-    settings: Mapping[str, object] | None = None,
+    settings: Mapping[str, Any] | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
+    *,
+    deleted: Collection[str] = (),
+    expected: Mapping[str, Entry | None] | None = None,
+    positions: Mapping[str, int] | None = None,
+    by: str = "",
+    what: str = "",
+    regression: Mapping[str, Any] | None = None,
+    afresh: bool = False,
 ) -> Published:
     """Write changed entries and make every vector current, in one commit.
 
     A vector is current exactly when its key is: sha256 of encoder, normalised text and weights. So
     the same call serves an edited question, a new file, another encoder and a changed weight
-    (``settings`` with keywords or synonyms).
-    Raises PublishError if another process published since ``snapshot``.
+    (``settings`` with keywords or synonyms; None takes a setting away). Only texts that the change
+    can touch are read, or all of them ``afresh``.
+
+    ``expected`` holds entries as their editor saw them, None for one that was not there.
+    ``positions``, ``by``, ``what`` and ``regression`` are those of ``Publication``.
+    Raises PublishError if another process published since ``snapshot``, or if an expected entry is
+    another by now; then nothing is written.
     """
+    _require(expected or {}, snapshot, store)
     changes = tuple(changes)
+    settings = {
+        "encoder": encoder.fingerprint,
+        "encoder_path": str(encoder.bundle.path.resolve()),
+        **(settings or {}),
+    }
     entries = dict(snapshot.entries) | {entry.key: entry for entry in changes}
-    reader = Lexicon.of({**snapshot.settings, **(settings or {})}).reader(encoder)
-    asked = [
-        (entry.key, text)
-        for entry in entries.values()
-        for text in (entry.question, *entry.variants)
-    ]
-    besides = [
-        text
-        for entry in entries.values()
-        for text in (*counter_examples(entry), answer_beginning(entry))
-        if text
-    ]
-    weighted = {text: reader.read_stored(text) for text in (*(text for _, text in asked), *besides)}
+    for key in deleted:
+        entries.pop(key, None)
+    texts = dict.fromkeys(text for entry in entries.values() for text in _texts(entry))
+    lexicon = Lexicon.of({**snapshot.settings, **settings})
+    reader = lexicon.reader(encoder)
+    known = {} if afresh else _still_current(snapshot, encoder, lexicon, reader)
+    weighted = {text: reader.read_stored(text) for text in texts if text not in known}
     key_of = {text: encoder.vector_key(weight) for text, weight in weighted.items()}
     stored = store.vectors(sorted(set(key_of.values())))
-    missing = {key_of[text]: weighted[text] for text in weighted if key_of[text] not in stored}
+    missing = {key: weighted[text] for text, key in key_of.items() if key not in stored}
     done = 0
 
     def count(texts: int) -> None:
@@ -168,12 +184,16 @@ def publish(
     vectors = encoder.encode(list(missing.values()), progress=count)
     revision = store.publish(
         Publication(
-            snapshot.revision,
+            snapshot,
             changes,
-            {(key, text): key_of[text] for key, text in asked},
+            {text: key_of[text] if text in key_of else known[text] for text in texts},
             dict(zip(missing, vectors, strict=True)),
-            {"encoder": encoder.fingerprint, **(settings or {})},
-            {key_of[text] for text in besides},
+            settings,
+            tuple(deleted),
+            positions or {},
+            by,
+            what,
+            regression,
         )
     )
     return Published(revision, len(missing))
@@ -194,9 +214,58 @@ def refresh(
     store: Store,
     encoder: Encoder,
     progress: Callable[[int, int], None] = lambda done, total: None,
+    by: str = "",
 ) -> Published:
     """Make all vectors this encoder's; the entries stay as they are."""
-    return publish(store, store.snapshot(), encoder, progress=progress)
+    what = "重算向量"
+    return publish(
+        store, store.snapshot(), encoder, (), None, progress, by=by, what=what, afresh=True
+    )
+
+
+def _texts(entry: Entry) -> Iterator[str]:
+    """Yield all of an entry's texts that have a vector."""
+    yield entry.question
+    yield from entry.variants
+    yield from counter_examples(entry)
+    if text := answer_beginning(entry):
+        yield text
+
+
+def _still_current(
+    snapshot: Snapshot, encoder: Encoder, lexicon: Lexicon, reader: Reader
+) -> Mapping[str, str]:
+    """Return the stored vector keys, by text, that new settings leave as they are.
+
+    A keyword acts where it stands: a text without it is cut and weighed as before.
+    """
+    before = Lexicon.of(snapshot.settings)
+    if snapshot.settings.get("encoder") != encoder.fingerprint:
+        return {}
+    if before.synonyms != lexicon.synonyms:
+        return {}
+    keys = snapshot.text_keys()
+    old, new = before.keywords, lexicon.keywords
+    words = [normalise(word) for word in old.keys() | new if old.get(word) != new.get(word)]
+    if not words:
+        return keys
+    holds = re.compile("|".join(map(re.escape, words))).search
+    return {text: key for text, key in keys.items() if not holds(reader.text(text))}
+
+
+def _require(expected: Mapping[str, Entry | None], snapshot: Snapshot, store: Store) -> None:
+    for key, entry in expected.items():
+        now = snapshot.entries.get(key)
+        if now == entry:
+            continue
+        change = store.last_change(key)
+        who, when = (change.by, f" ({change.at}, 第 {change.revision} 版)") if change else ("", "")
+        did = "删除" if now is None else "新建" if entry is None else "修改"
+        name = (now or entry).question if now or entry else ""
+        raise PublishError(
+            f"条目 {key}「{name}」刚被 {who or '别人'} {did}过{when}, 您的改动没有保存。"
+            "怎么办: 刷新, 看过现在的内容后再改一次"
+        )
 
 
 def _readable(text: str) -> bool:

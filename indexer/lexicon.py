@@ -64,12 +64,17 @@ class Reader:
 
     def read(self, text: str) -> WeightedText:
         """Normalise, replace, cut and weigh."""
-        if self._pattern is not None:
-            stands_for = self._stands_for
-            text = self._pattern.sub(
-                lambda match: stands_for.get(match.group(), match.group()), normalise(text)
-            )
-        return self.encoder.weigh(text)
+        return self.encoder.weigh(text if self._pattern is None else self.text(text))
+
+    def text(self, text: str) -> str:
+        """Normalise and replace synonyms: return the text that is cut and weighed."""
+        text = normalise(text)
+        if self._pattern is None:
+            return text
+        stands_for = self._stands_for
+        return normalise(
+            self._pattern.sub(lambda match: stands_for.get(match.group(), match.group()), text)
+        )
 
     def replaced(self, text: str) -> tuple[tuple[str, str], ...]:
         """Return what ``read`` replaces, in order: (what is said, what it stands for)."""

@@ -69,3 +69,40 @@ def m002_query_log(db: Database) -> None:
 def m003_vectors_of_answers(db: Database) -> None:
     """Answers and 反例 have vectors now: all that is stored counts as another encoder's."""
     db.execute("update settings set value = '\"\"' where name = 'encoder'")
+
+
+@migrations()
+def m004_history(db: Database) -> None:
+    """Who published what and when, and what it replaced; and the draft of the next publication."""
+    db.execute(
+        "create table revisions ("
+        " revision integer primary key,"
+        " at text not null,"  # UTC, ISO 8601
+        ' "by" text not null,'
+        " what text not null,"
+        " summary text not null,"  # JSON, for people: see Summary in revisions.py
+        " settings text not null,"  # JSON: what the changed settings were, null if they were not
+        " entries blob not null,"  # JSON, zlib: the entries as they were, keys of the new ones
+        " regression text)"  # JSON: what the regression set said, null if it was not asked
+    )
+    # The revision in which an entry changed last; 0: before there was a history.
+    db.execute("alter table entries add column changed_in integer not null default 0")
+    # Vector keys of the beginnings of answers and of 反例, so that only changed texts are read.
+    db.execute(
+        "create table other_texts ("
+        " text text primary key,"
+        " vector_key text not null references vectors(key))"
+    )
+    # Without them, every vector that goes is looked for in all rows that might refer to it.
+    db.table("questions").create_index(["vector_key"])
+    db.table("other_texts").create_index(["vector_key"])
+    db.execute(
+        "create table draft ("
+        " kind text not null check (kind in ('entry', 'keyword', 'setting')),"
+        " name text not null,"  # key of the entry, word, or name of the setting
+        " content text not null,"  # JSON: what it is to be; null: deleted, or taken away
+        " base text not null,"  # JSON: what it was when the draft began; null: not there
+        ' "by" text not null,'
+        " at text not null,"
+        " primary key (kind, name))"
+    )

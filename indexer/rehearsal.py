@@ -1,18 +1,19 @@
-"""What would a setting do? A store in memory, laid over another, in which it can be tried out.
+"""What would a change do? A store in memory, laid over another, in which it can be tried out.
 
-In: a store. Out: one that reads the same until settings are published to it. What is published
-stays here: ``build.publish`` and ``Searcher.load`` work on it as on a database, and the database
-never knows.
+In: a store. Out: one that reads the same until something is published to it: entries, settings,
+or both. What is published stays here: ``build.publish`` and ``Searcher.load`` work on it as on a
+database, and the database never knows.
 """
 
-from collections.abc import Sequence
-from dataclasses import replace
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NoReturn
 
 import numpy as np
 
 from indexer.errors import PublishError
-from indexer.store import Publication, Snapshot, Store
+from indexer.publication import Publication, Snapshot, outcome, steps_of
+from indexer.revisions import Revision
+from indexer.store import Store
 
 
 class Rehearsal(Store):
@@ -44,23 +45,29 @@ class Rehearsal(Store):
         return {key: self._vectors[key] for key in keys if key in self._vectors}
 
     def publish(self, change: Publication) -> int:
-        """Take settings and the vectors that they ask for; return the new revision.
-
-        Raises ValueError for changed entries, whose questions only a database gives ids.
-        """
-        if change.entries:
-            raise ValueError("a rehearsal takes settings, no entries")
-        if change.base_revision != self._snapshot.revision:
-            raise PublishError(f"{self.path}: 试算基于第 {change.base_revision} 版, 不是现在这一版")
+        """Take a change whole; return the new revision. New questions get provisional ids."""
+        if change.base.revision != self._snapshot.revision:
+            raise PublishError(f"{self.path}: 试算基于第 {change.base.revision} 版, 不是现在这一版")
+        after = outcome(change, steps_of(change))
         self._vectors |= change.vectors
-        revision = self._snapshot.revision + 1
-        self._snapshot = replace(
-            self._snapshot,
-            revision=revision,
-            settings={**self._snapshot.settings, **change.settings, "revision": revision},
-            vector_keys={
-                question.id: change.vector_keys[question.entry_key, question.text]
-                for question in self._snapshot.questions
-            },
-        )
-        return revision
+        self._snapshot = after
+        return after.revision
+
+    def publish_settings(
+        self,
+        settings: Mapping[str, Any],
+        by: str = "",
+        what: str = "",
+        regression: Mapping[str, Any] | None = None,
+    ) -> int:
+        """Take settings that decide replies; return the new revision."""
+        base = self._snapshot
+        return self.publish(Publication(base, (), base.text_keys(), {}, settings))
+
+    def last_change(self, key: str) -> Revision | None:
+        """Return the revision in which an entry changed last below; what is tried has no author."""
+        return self._below.last_change(key)
+
+    def transaction(self) -> NoReturn:
+        """Refuse: nothing that is tried out may reach the database."""
+        raise TypeError("a rehearsal writes nothing")

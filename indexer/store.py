@@ -8,9 +8,8 @@ import json
 import sqlite3
 import threading
 import weakref
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,36 +17,13 @@ from typing import Any
 import numpy as np
 from sqlite_utils import Database
 
+from indexer import revisions
 from indexer.errors import PublishError, StoreError
 from indexer.migrations import APPLICATION_ID, migrations
+from indexer.publication import Publication, Snapshot, Steps, steps_of
 from indexer.records import Entry, Question
 
-_JSON_FIELDS = ("negatives", "tags", "related", "extra")
 _SQLITE_MAGIC = b"SQLite format 3\0"
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """All entries and questions of one revision, read in one transaction."""
-
-    revision: int
-    settings: Mapping[str, Any]
-    entries: Mapping[str, Entry]  # in file order
-    questions: tuple[Question, ...]
-    vector_keys: Mapping[int, str]  # by question id
-
-
-@dataclass(frozen=True)
-class Publication:
-    """What one commit changes. Questions of ``entries`` are replaced where their text changed."""
-
-    base_revision: int  # what the change was computed from
-    entries: Sequence[Entry]  # new or changed, whole
-    # (entry key, text) → key of the vector, for every question of the resulting FAQ
-    vector_keys: Mapping[tuple[str, str], str]
-    vectors: Mapping[str, np.ndarray]  # the new ones, float32 (d,)
-    settings: Mapping[str, Any]
-    kept: Collection[str] = ()  # keys of vectors that are no question's: of answers and 反例
 
 
 class Store:
@@ -107,26 +83,47 @@ class Store:
         """Read the whole FAQ as of one revision."""
         with self.reading() as db:
             settings = {
-                r["name"]: json.loads(r["value"]) for r in db.query("select * from settings")
+                name: json.loads(value)
+                for name, value in db.execute("select name, value from settings")
             }
             questions, vector_keys = [], {}
-            for row in db.query("select * from questions order by id"):
-                vector_keys[row["id"]] = row.pop("vector_key")
-                questions.append(Question(**row))
             variants: dict[str, list[str]] = {}
-            for question in questions:
-                if question.kind == "similar":
-                    variants.setdefault(question.entry_key, []).append(question.text)
-            entries = {}
-            for row in db.query("select * from entries order by position, key"):
-                row.pop("position")
-                row |= {name: json.loads(row[name]) for name in _JSON_FIELDS}
-                row |= {name: tuple(row[name]) for name in ("negatives", "tags", "related")}
-                row["enabled"] = bool(row["enabled"])
-                row["variants"] = tuple(variants.get(row["key"], ()))
-                entries[row["key"]] = Entry(**row)
+            sql = "select id, entry_key, text, kind, vector_key from questions order by id"
+            for number, entry_key, text, kind, vector_key in db.execute(sql):
+                questions.append(Question(number, entry_key, text, kind))
+                vector_keys[number] = vector_key
+                if kind == "similar":
+                    variants.setdefault(entry_key, []).append(text)
+            entries, positions = {}, {}
+            names = "key, question, answer, category, enabled, valid_from, valid_to, position"
+            lists = "negatives, tags, related, extra"
+            for row in db.execute(f"select {names}, {lists} from entries order by position, key"):
+                key, question, answer, category, enabled, valid_from, valid_to, position = row[:8]
+                negatives, tags, related = map(_tuple, row[8:11])
+                positions[key] = position
+                entries[key] = Entry(
+                    key=key,
+                    question=question,
+                    variants=tuple(variants.get(key, ())),
+                    negatives=negatives,
+                    answer=answer,
+                    category=category,
+                    tags=tags,
+                    enabled=bool(enabled),
+                    valid_from=valid_from,
+                    valid_to=valid_to,
+                    related=related,
+                    extra={} if row[11] == "{}" else json.loads(row[11]),
+                )
+            other_keys = dict(db.execute("select text, vector_key from other_texts").fetchall())
         return Snapshot(
-            settings.get("revision", 0), settings, entries, tuple(questions), vector_keys
+            settings.get("revision", 0),
+            settings,
+            entries,
+            tuple(questions),
+            vector_keys,
+            other_keys,
+            positions,
         )
 
     def revision(self) -> int:
@@ -151,6 +148,11 @@ class Store:
                     found[key] = np.frombuffer(blob, dtype="<f4")
         return found
 
+    def last_change(self, key: str) -> revisions.Revision | None:
+        """Return the revision in which an entry changed, or was deleted, last; None if unknown."""
+        with self.reading() as db:
+            return revisions.last_change(db, key)
+
     def integrity_problems(self) -> list[str]:
         """Return what SQLite itself finds wrong with the file and its references."""
         with self.reading() as db:
@@ -165,46 +167,52 @@ class Store:
     def publish(self, change: Publication) -> int:
         """Commit a change whole, or not at all; return the new revision.
 
-        Raises PublishError if another process published since the change was computed.
+        Raises PublishError if another process published since the change was computed, or if an
+        entry to delete is not there.
         """
+        # All comparing comes first: while the transaction lasts, nobody else can log a query.
+        steps = steps_of(change)
         with self.transaction() as db:
             revision = self.revision()
-            if revision != change.base_revision:
+            if revision != change.base.revision:
                 raise PublishError(
                     f"{self.path}: 期间已发布了第 {revision} 版 (本次改动基于第 "
-                    f"{change.base_revision} 版), 什么也没有改。怎么办: 再运行一次同一命令"
+                    f"{change.base.revision} 版), 什么也没有改。怎么办: 再运行一次同一命令"
                 )
-            db.table("vectors").insert_all(
-                (
-                    {"key": key, "vector": vector.astype("<f4").tobytes()}
-                    for key, vector in change.vectors.items()
-                ),
-                ignore=True,
+            db.conn.executemany(
+                "insert or ignore into vectors (key, vector) values (?, ?)",
+                ((key, vector.astype("<f4").tobytes()) for key, vector in change.vectors.items()),
             )
-            for entry in change.entries:
-                self._write_entry(db, entry, change.vector_keys)
-            current = db.execute("select id, entry_key, text, vector_key from questions").fetchall()
-            for question, entry_key, text, vector_key in current:
-                wanted = change.vector_keys[entry_key, text]
-                if wanted != vector_key:
-                    db.execute(
-                        "update questions set vector_key = ? where id = ?", [wanted, question]
-                    )
-            db.execute("create temp table kept (key text primary key)")
-            db.conn.executemany("insert into kept values (?)", [(key,) for key in set(change.kept)])
-            db.execute(
-                "delete from vectors where key not in"
-                " (select vector_key from questions union all select key from kept)"
+            _write_entries(db, steps, revision + 1)
+            _write_questions(db, steps)
+            _drop_vectors(db, change, steps)
+            self._publish_settings(
+                db,
+                revision + 1,
+                change.settings,
+                {**steps.replaced, **dict.fromkeys(steps.new)},
+                {entry.key: entry for _, entry in steps.entries},
+                change.by,
+                change.what,
+                change.regression,
             )
-            db.execute("drop table kept")
-            self._write_settings(db, {**change.settings, "revision": revision + 1})
         return revision + 1
 
-    def publish_settings(self, settings: Mapping[str, Any]) -> int:
-        """Store settings that decide replies, such as thresholds, as a new revision; return it."""
+    def publish_settings(
+        self,
+        settings: Mapping[str, Any],
+        by: str = "",
+        what: str = "",
+        regression: Mapping[str, Any] | None = None,
+    ) -> int:
+        """Store settings that decide replies, such as thresholds, as a new revision; return it.
+
+        None takes a setting away. ``by`` and ``what`` as in ``Publication``. Keywords and synonyms
+        ask for other vectors: publish them with build.py.
+        """
         with self.transaction() as db:
             revision = self.revision() + 1
-            self._write_settings(db, {**settings, "revision": revision})
+            self._publish_settings(db, revision, settings, {}, {}, by, what, regression)
         return revision
 
     def save_settings(self, settings: Mapping[str, Any]) -> None:
@@ -251,50 +259,41 @@ class Store:
         with self.reading() as db:
             return {row["key"]: row["n"] for row in db.query(sql) if row["key"]}
 
-    def _write_entry(
-        self, db: Database, entry: Entry, vector_keys: Mapping[tuple[str, str], str]
+    def _publish_settings(
+        self,
+        db: Database,
+        revision: int,
+        settings: Mapping[str, Any],
+        replaced: Mapping[str, tuple[int, Entry] | None],
+        written: Mapping[str, Entry],
+        by: str,
+        what: str,
+        regression: Mapping[str, Any] | None,
     ) -> None:
-        row = {name: getattr(entry, name) for name in Entry.__dataclass_fields__}
-        wanted = {entry.question: "standard"} | dict.fromkeys(row.pop("variants"), "similar")
-        for name in _JSON_FIELDS:
-            value = row[name]
-            value = dict(value) if name == "extra" else list(value)
-            row[name] = json.dumps(value, ensure_ascii=False)
-        row["enabled"] = int(entry.enabled)
-        known = list(db.query("select position from entries where key = ?", [entry.key]))
-        row["position"] = (
-            known[0]["position"]
-            if known
-            else db.execute("select coalesce(max(position), 0) + 1 from entries").fetchone()[0]
+        """Write settings, the number of the revision, and its row in the history."""
+        before = {name: self.setting(name) for name in settings}
+        # As they will be read: a tuple comes back as a list.
+        settings = json.loads(json.dumps(settings))
+        changed = {name: before[name] for name in settings if before[name] != settings[name]}
+        revisions.record(
+            db,
+            revision,
+            revisions.Replaced(replaced, changed),
+            written,
+            settings,
+            by,
+            what,
+            regression,
         )
-        db.table("entries").upsert(row, pk="key")
-        questions = db.table("questions")
-        stored = {q["text"]: q for q in questions.rows_where("entry_key = ?", [entry.key])}
-        # A question keeps its id while its text stays; the order of new ones is the file's.
-        for text, question in stored.items():
-            if text not in wanted:
-                questions.delete(question["id"])
-        for text, kind in wanted.items():
-            if text not in stored:
-                questions.insert(
-                    {
-                        "entry_key": entry.key,
-                        "text": text,
-                        "kind": kind,
-                        "vector_key": vector_keys[entry.key, text],
-                    }
-                )
-            elif stored[text]["kind"] != kind:
-                questions.update(stored[text]["id"], {"kind": kind})
+        self._write_settings(db, {**settings, "revision": revision})
 
     def _write_settings(self, db: Database, settings: Mapping[str, Any]) -> None:
-        db.table("settings").upsert_all(
-            (
-                {"name": name, "value": json.dumps(value, ensure_ascii=False)}
-                for name, value in settings.items()
-            ),
-            pk="name",
-        )
+        for name, value in settings.items():
+            if value is None:
+                db.execute("delete from settings where name = ?", [name])
+            else:
+                stored = {"name": name, "value": json.dumps(value, ensure_ascii=False)}
+                db.table("settings").upsert(stored, pk="name")
 
     # Connections
 
@@ -376,3 +375,70 @@ class Store:
                 f"python -m indexer export 抢救.csv --db {self.path}; 再把它移走, 重新建库: "
                 f"python -m indexer build 问答表 --db {self.path}"
             ) from error
+
+
+def _tuple(text: str) -> tuple[str, ...]:
+    return () if text == "[]" else tuple(json.loads(text))
+
+
+def _write_entries(db: Database, steps: Steps, revision: int) -> None:
+    """Write changed entries; the deleted ones go with their questions, see below."""
+    columns = (
+        "key, position, question, negatives, answer, category, tags, enabled, valid_from,"
+        " valid_to, related, extra, changed_in"
+    )
+    names = columns.split(", ")
+    db.conn.executemany(
+        f"insert into entries ({columns}) values ({', '.join('?' * len(names))})"
+        f" on conflict (key) do update set {', '.join(f'{n} = excluded.{n}' for n in names[1:])}",
+        (
+            (
+                entry.key,
+                position,
+                entry.question,
+                _json(list(entry.negatives)),
+                entry.answer,
+                entry.category,
+                _json(list(entry.tags)),
+                int(entry.enabled),
+                entry.valid_from,
+                entry.valid_to,
+                _json(list(entry.related)),
+                _json(dict(entry.extra)),
+                revision,
+            )
+            for position, entry in steps.entries
+        ),
+    )
+
+
+def _write_questions(db: Database, steps: Steps) -> None:
+    many = db.conn.executemany
+    many("delete from questions where id = ?", ((number,) for number in steps.dropped))
+    many(
+        "insert into questions (entry_key, text, kind, vector_key) values (?, ?, ?, ?)",
+        ((new.entry_key, new.text, new.kind, new.vector_key) for new in steps.added),
+    )
+    many(
+        "update questions set kind = ?, vector_key = ? where id = ?",
+        ((kind, key, number) for number, kind, key in steps.altered),
+    )
+    many("delete from other_texts where text = ?", ((text,) for text in steps.other_dropped))
+    many("insert or replace into other_texts values (?, ?)", steps.other_keys.items())
+    many("delete from entries where key = ?", ((key,) for key in steps.deleted))
+
+
+def _drop_vectors(db: Database, change: Publication, steps: Steps) -> None:
+    """Delete the vectors that no text has any more."""
+    if change.base.other_keys or not change.base.revision:
+        many = ((key,) for key in steps.unused_vectors)
+        db.conn.executemany("delete from vectors where key = ?", many)
+    else:  # of an earlier version, which did not say whose the other vectors are
+        db.execute(
+            "delete from vectors where key not in"
+            " (select vector_key from questions union all select vector_key from other_texts)"
+        )
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)

@@ -7,7 +7,7 @@ from indexer.errors import PublishError
 from indexer.records import Entry
 from indexer.rehearsal import Rehearsal
 from indexer.search import Searcher
-from indexer.store import Publication, Store
+from indexer.store import Store
 
 ENTRIES = (
     Entry(key="refund", question="如何申请退货？", variants=("怎么退货",), answer="A"),
@@ -55,9 +55,38 @@ def test_it_stays_on_its_revision_while_the_database_goes_on(store, encoder):
     assert (hit.question, hit.exact) == ("如何申请退货？", True)
 
 
-def test_it_takes_settings_of_its_own_revision_only(store, encoder):
+def test_changed_entries_are_rehearsed_as_they_will_be_published(store, encoder):
     rehearsal = Rehearsal(store)
-    with pytest.raises(ValueError, match="no entries"):
-        publish(rehearsal, rehearsal.snapshot(), encoder, [replace(ENTRIES[0], answer="C")])
-    with pytest.raises(PublishError, match="第 7 版"):
-        rehearsal.publish(Publication(7, (), {}, {}, {}))
+    changes = [
+        replace(ENTRIES[0], variants=("退掉它", "怎么退货"), answer="C", negatives=("退票",)),
+        Entry(key="pay", question="怎么付款？", variants=("付钱",), answer="D"),
+    ]
+    for target in (rehearsal, store):
+        snapshot = target.snapshot()
+        publish(target, snapshot, encoder, changes, SETTINGS, deleted=["invoice"])
+    assert rehearsal.snapshot() == store.snapshot()
+    tried, real = Searcher.load(rehearsal, encoder), Searcher.load(store, encoder)
+    for query in ("退掉它", "怎么付", "退票", "发票抬头"):
+        assert tried.search(query) == real.search(query)
+    assert tried.search("付钱").hits[0].exact
+
+
+def test_it_takes_changes_of_its_own_revision_only(store, encoder):
+    rehearsal = Rehearsal(store)
+    before = rehearsal.snapshot()
+    publish(rehearsal, before, encoder, settings=SETTINGS)
+    with pytest.raises(PublishError, match="基于第 1 版"):
+        publish(rehearsal, before, encoder, settings=SETTINGS)
+
+
+def test_settings_without_vectors_are_rehearsed_too(store, encoder):
+    rehearsal = Rehearsal(store)
+    assert rehearsal.publish_settings({"negation_guard": False, "signals": None}) == 2
+    assert rehearsal.setting("negation_guard") is False
+    assert store.revision() == 1
+    assert not Searcher.load(rehearsal, encoder).negation_guard
+
+
+def test_nothing_else_can_be_written_to_it(store):
+    with pytest.raises(TypeError, match="writes nothing"):
+        Rehearsal(store).save_settings({"x": 1})

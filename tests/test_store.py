@@ -5,10 +5,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from sqlite_utils import Database
 
+from indexer import revisions
 from indexer.errors import PublishError, StoreError
+from indexer.migrations import APPLICATION_ID, migrations
+from indexer.publication import Publication
 from indexer.records import Entry
-from indexer.store import Publication, Store
+from indexer.store import Store
 
 ENTRY = Entry(
     key="退-1",
@@ -25,8 +29,9 @@ ENTRY = Entry(
 
 
 def publication(base, *entries):
-    texts = [(e.key, t) for e in entries for t in (e.question, *e.variants)]
-    keys = {(key, text): f"{key}/{text}" for key, text in texts}
+    kept = {k: e for k, e in base.entries.items()} | {e.key: e for e in entries}
+    texts = [(e.key, t) for e in kept.values() for t in (e.question, *e.variants)]
+    keys = {text: f"{key}/{text}" for key, text in texts}
     vectors = {key: np.full(4, 0.5, np.float32) for key in keys.values()}
     return Publication(base, entries, keys, vectors, {"encoder": "abc"})
 
@@ -37,7 +42,7 @@ def store(tmp_path):
 
 
 def test_an_entry_comes_back_as_it_went_in(store):
-    assert store.publish(publication(0, ENTRY)) == 1
+    assert store.publish(publication(store.snapshot(), ENTRY)) == 1
     snapshot = store.snapshot()
     assert snapshot.entries == {"退-1": ENTRY}
     assert [(q.text, q.kind) for q in snapshot.questions] == [
@@ -50,37 +55,38 @@ def test_an_entry_comes_back_as_it_went_in(store):
 
 
 def test_unchanged_questions_keep_their_id_and_ids_never_come_back(store):
-    store.publish(publication(0, ENTRY))
+    store.publish(publication(store.snapshot(), ENTRY))
     before = {q.text: q.id for q in store.snapshot().questions}
     changed = replace(ENTRY, variants=("退货", "想退"))
-    store.publish(publication(1, changed))
+    store.publish(publication(store.snapshot(), changed))
     after = {q.text: q.id for q in store.snapshot().questions}
     assert after["退货"] == before["退货"]
     assert after["想退"] > max(before.values())
-    store.publish(publication(2, replace(ENTRY, variants=("退货",))))
-    store.publish(publication(3, replace(ENTRY, variants=("退货", "再来"))))
+    store.publish(publication(store.snapshot(), replace(ENTRY, variants=("退货",))))
+    store.publish(publication(store.snapshot(), replace(ENTRY, variants=("退货", "再来"))))
     assert {q.text: q.id for q in store.snapshot().questions}["再来"] > after["想退"]
 
 
 def test_vectors_that_nothing_uses_are_dropped(store):
-    store.publish(publication(0, ENTRY))
-    store.publish(publication(1, replace(ENTRY, variants=())))
+    store.publish(publication(store.snapshot(), ENTRY))
+    store.publish(publication(store.snapshot(), replace(ENTRY, variants=())))
     assert set(store.vectors(["退-1/怎么退货？", "退-1/退货"])) == {"退-1/怎么退货？"}
 
 
 def test_a_change_made_from_an_old_revision_is_refused_whole(store):
-    store.publish(publication(0, ENTRY))
+    before = store.snapshot()
+    store.publish(publication(before, ENTRY))
     with pytest.raises(PublishError, match="期间已发布了第 1 版"):
-        store.publish(publication(0, replace(ENTRY, answer="另一个")))
+        store.publish(publication(before, replace(ENTRY, answer="另一个")))
     assert store.snapshot().entries["退-1"] == ENTRY
 
 
 def test_a_publication_that_fails_half_way_leaves_no_trace(store):
-    store.publish(publication(0, ENTRY))
+    store.publish(publication(store.snapshot(), ENTRY))
     second = replace(ENTRY, key="b", question="怎么付款？", variants=())
-    change = publication(1, replace(ENTRY, answer="新"), second)
-    del change.vector_keys["b", "怎么付款？"]
-    with pytest.raises(KeyError):
+    change = publication(store.snapshot(), replace(ENTRY, answer="新"), second)
+    del change.vectors["b/怎么付款？"]  # which a question refers to
+    with pytest.raises(StoreError, match="FOREIGN KEY"):
         store.publish(change)
     snapshot = store.snapshot()
     assert snapshot.revision == 1
@@ -168,3 +174,84 @@ def test_threads_that_end_take_their_connections_with_them(store):
 def test_opening_twice_applies_migrations_once(store):
     again = Store.open(store.path)
     assert again.snapshot() == store.snapshot()
+
+
+def test_a_publication_leaves_who_when_what_and_what_it_replaced(store):
+    store.publish(publication(store.snapshot(), ENTRY))
+    second = replace(ENTRY, key="b", question="怎么付款？", variants=())
+    changed = publication(store.snapshot(), replace(ENTRY, answer="新"), second)
+    change = replace(changed, by="小李", what="改答案", regression={"broken": ["退货"]})
+    store.publish(replace(change, settings={"keywords": {"花呗": 2.0}}))
+    store.publish_settings({"keywords": None, "negation_guard": False}, by="小王")
+    with store.reading() as db:
+        newest, middle, first = revisions.read(db, 10, 0)
+        replaced = dict(revisions.replaced_since(db, 0))
+    assert [(r.revision, r.by, r.what) for r in (first, middle)] == [
+        (1, "", "新增 1 个条目, 编码器"),
+        (2, "小李", "改答案"),
+    ]
+    assert (newest.by, newest.what) == ("小王", "关键词 花呗 = 1, 否定检查")
+    assert middle.regression == {"broken": ["退货"]}
+    assert (middle.summary.added_names, middle.summary.changed_names) == (
+        ("怎么付款？",),
+        ("怎么退货？",),
+    )
+    assert middle.summary.keywords == ("花呗 = 2",)
+    assert replaced[2].entries == {"退-1": (1, ENTRY), "b": None}
+    assert replaced[2].settings == {"keywords": None}
+    assert replaced[3].settings == {"keywords": {"花呗": 2.0}, "negation_guard": None}
+    assert store.setting("keywords", "gone") == "gone"
+    assert [store.last_change(key).revision for key in ("退-1", "b")] == [2, 2]
+
+
+def test_a_deleted_entry_is_gone_and_its_question_ids_never_come_back(store):
+    store.publish(publication(store.snapshot(), ENTRY))
+    last = max(q.id for q in store.snapshot().questions)
+    gone = replace(publication(store.snapshot()), vector_keys={}, deleted=("退-1",), by="小李")
+    store.publish(gone)
+    after = store.snapshot()
+    assert (after.entries, after.questions) == ({}, ())
+    assert store.vectors(["退-1/怎么退货？"]) == {}
+    assert (store.last_change("退-1").by, store.last_change("never")) == ("小李", None)
+    with pytest.raises(PublishError, match="要删除的条目 退-1 不在"):
+        store.publish(replace(gone, base=after))
+    store.publish(publication(store.snapshot(), ENTRY))
+    assert min(q.id for q in store.snapshot().questions) > last
+
+
+def test_questions_stand_in_the_order_that_their_entry_gives(store):
+    store.publish(publication(store.snapshot(), ENTRY))
+    for variants in (("新的", "退货"), ("退货", "新的"), ("我要退货",)):
+        changed = replace(ENTRY, question=variants[-1] + "？", variants=variants)
+        store.publish(publication(store.snapshot(), changed))
+        assert [q.text for q in store.snapshot().questions] == [changed.question, *variants]
+        assert store.snapshot().entries == {"退-1": changed}
+
+
+def test_a_database_of_an_earlier_version_goes_on(tmp_path):
+    path = tmp_path / "old.db"
+    old = Database(sqlite3.connect(path))
+    old.execute(f"pragma application_id = {APPLICATION_ID}")
+    migrations.apply(old, stop_before="m004_history")
+    old.execute("insert into vectors values ('a', x'0000003f'), ('b', x'0000003f')")
+    old.execute(
+        "insert into entries (key, position, question, negatives, answer, category, tags,"
+        " enabled, valid_from, valid_to, related, extra)"
+        " values ('a', 1, '怎么退', '[]', '点退', '', '[]', 1, '', '', '[]', '{}')"
+    )
+    old.execute(
+        "insert into questions (entry_key, text, kind, vector_key) values"
+        " ('a', '怎么退', 'standard', 'a')"
+    )
+    old.execute("insert into settings values ('revision', '7')")
+    old.conn.commit()
+    old.close()
+    store = Store.open(path)
+    snapshot = store.snapshot()
+    assert (snapshot.revision, snapshot.other_keys, list(snapshot.entries)) == (7, {}, ["a"])
+    assert store.last_change("a") is None
+    keys = {"怎么退": "a", "点退": "new"}
+    vectors = {"new": np.zeros(1, np.float32)}
+    store.publish(Publication(snapshot, (), keys, vectors, {}))
+    assert store.vectors(["a", "b", "new"]).keys() == {"a", "new"}
+    assert store.snapshot().other_keys == {"点退": "new"}

@@ -10,8 +10,9 @@ from click.testing import CliRunner
 import indexer.cli
 from distill.corpus import LabelledPair, read_pairs
 from indexer.errors import StoreError
+from indexer.publication import Publication
 from indexer.records import Entry
-from indexer.store import Publication, Store
+from indexer.store import Store
 from indexer.training_pairs import PairLimits, training_pairs
 
 REFUND = Entry(key="a", question="退货", variants=("怎么退", "不要了"), answer="点退货")
@@ -34,15 +35,13 @@ def store(tmp_path):
 
     def make(*entries, angles=ANGLES):
         store = Store.create(tmp_path / "faq.db")
-        texts = [
-            (entry.key, text) for entry in entries for text in (entry.question, *entry.variants)
-        ]
+        texts = [text for entry in entries for text in (entry.question, *entry.variants)]
         vectors = {
             text: np.array([cos(angle), sin(angle)], np.float32)
-            for text, angle in ((text, angles[text]) for _, text in texts)
+            for text, angle in ((text, angles[text]) for text in texts)
         }
-        keys = {(key, text): text for key, text in texts}
-        store.publish(Publication(0, entries, keys, vectors, {}))
+        keys = {text: text for text in texts}
+        store.publish(Publication(store.snapshot(), entries, keys, vectors, {}))
         return store
 
     return make
