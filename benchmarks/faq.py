@@ -203,7 +203,7 @@ def _systems(
     }
     if (big := _teacher(teacher)) is not None:
         searches["teacher_cosine_only"] = wordings.search(lambda texts: cosines(big, texts))
-        searches["teacher_five_signals"] = _in_place_of_the_encoder(searcher, big)
+        searches["teacher_same_signals"] = _in_place_of_the_encoder(searcher, big)
     found = {}
     for name, search in searches.items():
         search(test[0].query, DEPTH)  # warm up
@@ -235,7 +235,7 @@ def _systems(
 
 
 def _in_place_of_the_encoder(searcher: Searcher, encode: Encode) -> Search:
-    """Rank by the same five signals, with another encoder's vectors.
+    """Rank by the same signals, with another encoder's vectors.
 
     Their mean over the questions is taken away first: a teacher's vectors all point one way.
     """

@@ -78,7 +78,7 @@ def _retrieval(faq: dict) -> str:
     labels = {
         "ours": "**本项目**",
         "ours_cosine_only": "只用编码器的余弦",
-        "teacher_five_signals": "教师(1.18 亿参数)代替编码器",
+        "teacher_same_signals": "教师(1.18 亿参数)代替编码器",
         "teacher_cosine_only": "只用教师的余弦",
         "bm25_documents": "BM25,条目全文",
         "character_tfidf_documents": "字符 TF-IDF,条目全文",
@@ -139,6 +139,7 @@ def _ablation(faq: dict) -> str:
         "wording": "最近的问法(余弦)",
         "whole": "整个条目(余弦)",
         "characters": "字词",
+        "coverage": "说到了多少",
         "sound": "读音",
         "answer": "答案(余弦)",
     }

@@ -46,6 +46,7 @@ class Signals(BaseModel):
     wording: float
     whole: float
     characters: float
+    coverage: float
     sound: float
     answer: float
 
@@ -89,6 +90,7 @@ _ANSWER = {
                 "wording": 0.95,
                 "whole": 0.94,
                 "characters": 0.91,
+                "coverage": 1.0,
                 "sound": 0.9,
                 "answer": 0.55,
             },

@@ -27,7 +27,7 @@ EVIDENCE = ("lead", "lead_over_third", "log_length", "covered", *_SIGNALS)
 # any rival comes so near, but to lead over nothing proves nothing.
 _RIVAL = 0.35
 # Rough spreads of the above: the penalty of the fit must mean the same to each of them.
-_SPREAD = np.array([0.06, 0.06, 0.8, 0.2, *5 * [0.12]])
+_SPREAD = np.array([0.06, 0.06, 0.8, 0.2, *6 * [0.12]])
 _PENALTY = 1.0  # as if one query of standard spread contradicted each coefficient
 _FOLDS = 10
 FEWEST = 30  # labelled queries below which nothing is fitted

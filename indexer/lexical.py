@@ -53,6 +53,22 @@ def _features(units: Sequence[str], weights: np.ndarray) -> Features:
     return _unit(found)
 
 
+def pairs(text: Features) -> Features:
+    """Return what a text's features say in pairs, in shares that add up to 1.
+
+    Of a text without a pair, its single characters: what it says is all there is.
+    """
+    found = {feature: weight for feature, weight in text.items() if len(feature) > 1} or text
+    total = sum(found.values())
+    return {feature: weight / total for feature, weight in found.items()}
+
+
+def coverage(shares: Features, said: Iterable[Features]) -> float:
+    """Return the sum of the shares of those features that any of these texts has."""
+    said = list(said)
+    return sum(share for feature, share in shares.items() if any(feature in t for t in said))
+
+
 def profile(questions: Iterable[Features], answer: Features | None = None) -> Features:
     """Return what an entry says in all its wordings: of each feature the greatest weight.
 
@@ -101,6 +117,13 @@ class LexicalIndex:
 
     def cosines(self, query: Features) -> np.ndarray:
         """Return the cosine of each row with the query: float32 (n,), in the order given."""
+        return self._sums(query, times_own=True)
+
+    def coverages(self, shares: Features) -> np.ndarray:
+        """Return of each row the sum of the shares of those features that it has: float32 (n,)."""
+        return self._sums(shares, times_own=False)
+
+    def _sums(self, query: Features, *, times_own: bool) -> np.ndarray:
         parts, weights = [], []
         for feature, weight in query.items():
             if (number := self._numbers.get(feature)) is not None:
@@ -110,6 +133,7 @@ class LexicalIndex:
             return np.zeros(self._count, dtype=np.float32)
         # All postings at once: adding them up feature by feature takes twice as long.
         rows = np.concatenate([self._rows[part] for part in parts])
-        values = np.concatenate([self._weights[part] for part in parts])
-        values *= np.repeat(np.float32(weights), [part.stop - part.start for part in parts])
+        values = np.repeat(np.float32(weights), [part.stop - part.start for part in parts])
+        if times_own:
+            values *= np.concatenate([self._weights[part] for part in parts])
         return np.bincount(rows, values, self._count).astype(np.float32)

@@ -16,6 +16,7 @@ SIGNALS = {
     "wording": "最近的问法",
     "whole": "条目的全部问法",
     "characters": "相同的字词",
+    "coverage": "说到了多少",
     "sound": "相同的读音",
     "answer": "答案的内容",
     "rules": "规则",

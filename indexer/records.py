@@ -48,12 +48,14 @@ class Signals:
 
     What they say are cosines in [-1, 1]: of the query's vector with the entry's nearest wording,
     with the entry as a whole (all its wordings), of the characters and of the sounds of query and
-    entry, and of the query's vector with that of the entry's answer.
+    entry, and of the query's vector with that of the entry's answer. ``coverage`` is the share,
+    0 … 1, of what the query says that the entry says, too.
     """
 
     wording: float = 0.0
     whole: float = 0.0
     characters: float = 0.0
+    coverage: float = 0.0
     sound: float = 0.0
     answer: float = 0.0
 

@@ -22,7 +22,16 @@ from indexer.build import answer_beginning, counter_examples
 from indexer.calibration import Calibration, Thresholds, evidence_of
 from indexer.entry_vectors import EntryVectors
 from indexer.errors import StoreError
-from indexer.lexical import Features, LexicalIndex, characters, cosine, profile, sounds
+from indexer.lexical import (
+    Features,
+    LexicalIndex,
+    characters,
+    cosine,
+    coverage,
+    pairs,
+    profile,
+    sounds,
+)
 from indexer.lexicon import Lexicon, Reader
 from indexer.negation import opposite
 from indexer.records import Entry, Hit, Question, SearchResult, Signals
@@ -32,9 +41,8 @@ from indexer.vector_index import VectorIndex
 # What each signal weighs in the score, in a FAQ whose entries have several wordings. Round figures
 # near the best on split dev of data/queries.csv; benchmarks/results/faq.json has each signal alone,
 # and all but each.
-WEIGHTS = Signals(wording=1.0, whole=1.0, characters=1.0, sound=1.0, answer=0.7)
-# Characters and sounds of a single wording say half as much as those of all wordings together
-# (measured on the dev splits of BQ and OPPO, whose questions stand alone).
+WEIGHTS = Signals(wording=1.0, whole=1.0, characters=1.0, coverage=0.7, sound=1.0, answer=0.7)
+# Characters, pairs and sounds of a single wording say half as much as those of several (measured on the dev splits of BQ and OPPO, whose questions stand alone).
 _SINGLE = 0.5
 # Questions that the vectors propose, and entries that characters and sounds propose; the score is
 # computed for all of them.
@@ -241,6 +249,8 @@ class Searcher:
         spoken = _Texts(characters(asked), sounds(asked))
         alike = self._characters.cosines(spoken.characters)
         sounding = self._sounds.cosines(spoken.sounds)
+        shares = pairs(spoken.characters)
+        covering = self._characters.coverages(shares)
         whitened = self._wholes.whiten(vector)
         exact = {
             self._entry_of(row)
@@ -263,13 +273,14 @@ class Searcher:
                 np.maximum.reduceat(cosines, first),
                 self._wholes.cosines(whitened, found),
                 alike[found],
+                covering[found],
                 sounding[found],
                 self._answer_vectors[found] @ vector,
             ]
         )
         for place, entry in enumerate(found.tolist() if left_out else ()):
             if entry in left_out:
-                values[place, 1:4] = self._without(entry, left_out[entry], whitened, spoken)
+                values[place, 1:5] = self._without(entry, left_out[entry], whitened, spoken)
         there = values[:, 0] > -2  # an entry all of whose questions are passed over is not
         scores = values @ self._shares
         objections = {}
@@ -366,20 +377,17 @@ class Searcher:
 
     def _without(
         self, entry: int, rows: Collection[int], whitened: np.ndarray, spoken: _Texts
-    ) -> tuple[float, float, float]:
-        """Return whole, characters and sound of an entry as it is without some of its questions."""
+    ) -> tuple[float, float, float, float]:
+        """Return whole, characters, coverage and sound without some of the entry's questions."""
         kept = [row for row in range(self._start[entry], self._start[entry + 1]) if row not in rows]
         if not kept:
-            return (0.0, 0.0, 0.0)
-        answer = self._answer_texts[entry]
+            return (0.0, 0.0, 0.0, 0.0)
+        own = [self._texts[row].characters for row in kept]
+        answer = self._answer_texts[entry] and self._answer_texts[entry].characters
         return (
             self._wholes.cosine_without(whitened, entry, self._vectors.rows(sorted(rows))),
-            cosine(
-                spoken.characters,
-                profile(
-                    (self._texts[row].characters for row in kept), answer and answer.characters
-                ),
-            ),
+            cosine(spoken.characters, profile(own, answer)),
+            coverage(pairs(spoken.characters), [*own, answer or {}]),
             cosine(spoken.sounds, profile(self._texts[row].sounds for row in kept)),
         )
 
@@ -409,7 +417,12 @@ def signals_of(snapshot: Snapshot) -> Signals:
     entries = [entry for entry in snapshot.entries.values() if entry.enabled]
     several = sum(bool(entry.variants) for entry in entries) / max(1, len(entries))
     share = round(_SINGLE + (1 - _SINGLE) * several, 2)
-    return replace(WEIGHTS, characters=share * WEIGHTS.characters, sound=share * WEIGHTS.sound)
+    return replace(
+        WEIGHTS,
+        characters=share * WEIGHTS.characters,
+        coverage=round(share * WEIGHTS.coverage, 3),
+        sound=share * WEIGHTS.sound,
+    )
 
 
 def applies(entry: Entry, today: str) -> bool:

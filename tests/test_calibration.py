@@ -37,7 +37,7 @@ def judged(generator, count=200):
         lead, near = generator.uniform(0, 0.2), generator.uniform(0.2, 0.9)
         inside = generator.random() < 1 / (1 + np.exp(-12 * (near - 0.5)))
         right = inside and generator.random() < 1 / (1 + np.exp(-40 * (lead - 0.08)))
-        evidence = (lead, lead, np.log(10), near, near, near, near, near, near)
+        evidence = (lead, lead, np.log(10), *7 * [near])
         expected = "e0" if right else "e1" if inside else ""
         cases.append(Judged(expected, hits(near, near - lead), evidence))
     return cases
@@ -130,7 +130,7 @@ def test_an_exact_match_is_sure_and_the_rest_share_what_is_left():
     calibration = default_for("another")
     exact = (Hit("e0", 0, "问", 1.0, Signals(), exact=True), *hits(0.5))
     assert calibration.judge((0.5,) * len(EVIDENCE), exact) == (1.0, (1.0, 0.0))
-    scope, sure = calibration.judge((0.05, 0.1, 2.3, 0.8, *5 * [0.6]), hits(0.6, 0.55, 0.5))
+    scope, sure = calibration.judge((0.05, 0.1, 2.3, 0.8, *6 * [0.6]), hits(0.6, 0.55, 0.5))
     assert list(sure) == sorted(sure, reverse=True)
     assert sum(sure) <= scope + 1e-9
 

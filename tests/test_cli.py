@@ -11,6 +11,8 @@ import indexer.cli
 from indexer.store import Store
 from tests.conftest import BUNDLE
 
+SIGNALS = ("wording", "whole", "characters", "coverage", "sound", "answer")
+
 
 @pytest.fixture
 def run(tmp_path):
@@ -37,7 +39,7 @@ def test_search_prints_json_that_others_can_read(run, db):
     report = json.loads(result.stdout)
     assert report.keys() == {"query", "decision", "reason", "in_scope", "hits", "revision"}
     best = report["hits"][0]
-    assert best.pop("signals").keys() == {"wording", "whole", "characters", "sound", "answer"}
+    assert best.pop("signals").keys() == set(SIGNALS)
     assert best == {
         "entry_id": "refund",
         "question": "怎么退货",
@@ -196,11 +198,7 @@ def test_signals_are_shown_and_switched_off(run, db):
     assert "sound\t1\n" in run("signals", "--db", db, "--reset", encoder=False).stdout
     for wrong in ("smell=1", "sound=-1", "sound", "sound=nan"):
         assert run("signals", "--db", db, "--set", wrong, encoder=False).exit_code == 1
-    off = [
-        x
-        for n in ("wording", "whole", "characters", "sound", "answer")
-        for x in ("--set", n + "=0")
-    ]
+    off = [x for n in SIGNALS for x in ("--set", n + "=0")]
     assert run("signals", "--db", db, *off, encoder=False).exit_code == 1
 
 

@@ -16,7 +16,7 @@ from indexer.decision import DecisionKind, decide
 from indexer.entry_vectors import EntryVectors
 from indexer.explain import SILENCED, explain
 from indexer.explain_text import as_text
-from indexer.lexical import characters, cosine, profile, sounds
+from indexer.lexical import characters, cosine, coverage, pairs, profile, sounds
 from indexer.reasons import DECISIONS, reason_in_words
 from indexer.records import Entry, Hit, SearchResult
 from indexer.search import WEIGHTS, Searcher
@@ -57,6 +57,7 @@ def plain_similarities(encoder, asked):
             max(vectors[start[number] : start[number + 1]] @ vector),
             wholes.cosines(wholes.whiten(vector), np.array([number]))[0],
             cosine(characters(asked), profile(map(characters, read), characters(answer))),
+            coverage(pairs(characters(asked)), [*map(characters, read), characters(answer)]),
             cosine(sounds(asked), profile(map(sounds, read))),
             encoder.encode([entry.answer])[0] @ vector,
         )

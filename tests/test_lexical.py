@@ -3,7 +3,15 @@ import pytest
 
 from distill.idf import WordIdf
 from distill.weights import Weighting
-from indexer.lexical import LexicalIndex, characters, cosine, profile, sounds
+from indexer.lexical import (
+    LexicalIndex,
+    characters,
+    cosine,
+    coverage,
+    pairs,
+    profile,
+    sounds,
+)
 
 WEIGHTING = Weighting(
     WordIdf(1000, {"怎么": 500, "退货": 20, "发票": 10, "开": 100}), smoothing=0.0
@@ -74,3 +82,14 @@ def test_saying_the_same_ten_times_changes_nothing():
 def test_an_answer_counts_but_less_than_a_question():
     whole = profile([of("怎么退货")], of("开发票"))
     assert 0 < cosine(of("开发票"), whole) < cosine(of("怎么退货"), whole)
+
+
+def test_coverage_is_the_share_of_the_querys_pairs_that_are_said():
+    shares = pairs(of("怎么退货"))
+    assert set(shares) == {"怎么", "么退", "退货"}
+    assert sum(shares.values()) == pytest.approx(1)
+    rows = [of("怎么开发票"), of("我要退货"), of("怎么退货呀")]
+    wanted = [shares["怎么"], shares["退货"], 1.0]
+    assert LexicalIndex(rows).coverages(shares) == pytest.approx(wanted, abs=1e-6)
+    assert coverage(shares, rows[:2]) == pytest.approx(wanted[0] + wanted[1])
+    assert pairs(of("退")) == {"退": 1.0}  # a text without a pair

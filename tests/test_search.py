@@ -1,4 +1,4 @@
-from dataclasses import asdict, astuple, replace
+from dataclasses import asdict, astuple, fields, replace
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ import pytest
 from indexer.build import publish
 from indexer.entry_vectors import EntryVectors
 from indexer.errors import StoreError
-from indexer.lexical import characters, cosine, profile, sounds
+from indexer.lexical import characters, cosine, coverage, pairs, profile, sounds
 from indexer.records import Entry, Signals
 from indexer.search import WEIGHTS, Searcher
 from indexer.store import Store
@@ -45,7 +45,7 @@ def test_hits_are_best_first_and_one_an_entry(store, encoder):
 
 
 def plain_signals(encoder, entries, query):
-    """The five signals of each entry, without any index."""
+    """The signals of each entry, without any index."""
     texts = [(e.question, *e.variants) for e in entries]
     vectors = encoder.encode([t for own in texts for t in own])
     start = np.cumsum([0, *map(len, texts)])
@@ -60,6 +60,9 @@ def plain_signals(encoder, entries, query):
             whole=wholes.cosines(wholes.whiten(vector), np.array([number]))[0],
             characters=cosine(
                 characters(asked), profile(map(characters, read), characters(answer))
+            ),
+            coverage=coverage(
+                pairs(characters(asked)), [*map(characters, read), characters(answer)]
             ),
             sound=cosine(sounds(asked), profile(map(sounds, read))),
             answer=encoder.encode([entry.answer])[0] @ vector,
@@ -78,7 +81,7 @@ def test_scores_are_those_of_a_plain_loop(store, encoder):
         assert hit.score == pytest.approx(np.dot(signals, weights) / sum(weights), abs=1e-4)
 
 
-@pytest.mark.parametrize("name", ["wording", "whole", "characters", "sound", "answer"])
+@pytest.mark.parametrize("name", [field.name for field in fields(Signals)])
 def test_each_signal_can_be_switched_off(store, encoder, name):
     weights = replace(WEIGHTS, **{name: 0.0})
     store.publish_settings({"signals": asdict(weights)})
