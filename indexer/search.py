@@ -42,7 +42,8 @@ from indexer.vector_index import VectorIndex
 # near the best on split dev of data/queries.csv; benchmarks/results/faq.json has each signal alone,
 # and all but each.
 WEIGHTS = Signals(wording=1.0, whole=1.0, characters=1.0, coverage=0.7, sound=1.0, answer=0.7)
-# Characters, pairs and sounds of a single wording say half as much as those of several (measured on the dev splits of BQ and OPPO, whose questions stand alone).
+# Characters, pairs and sounds of a single wording say half as much as those of several (measured on
+# the dev splits of BQ and OPPO, whose questions stand alone).
 _SINGLE = 0.5
 # Questions that the vectors propose, and entries that characters and sounds propose; the score is
 # computed for all of them.
