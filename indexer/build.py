@@ -17,7 +17,6 @@ from indexer.lexicon import Lexicon, Reader
 from indexer.publication import Publication, Snapshot
 from indexer.records import Entry, FaqRow
 from indexer.store import Store
-from indexer.table_columns import read_header
 from indexer.table_import import FailedRow, ImportedTable
 
 # As much of an answer as is matched against. More ranks no better (measured on split dev of
@@ -69,9 +68,10 @@ def plan_import(snapshot: Snapshot, table: ImportedTable, mode: Mode) -> Plan:
     keys = _keys(rows, snapshot.entries, by_question)
     present = set(keys)
     # A faulty row still names its entry: being faulty is not being absent.
-    columns = read_header(table.header).fields
     naming = [
-        i for name in ("key", "question", "questions", "heading") for i in columns.get(name, ())
+        column
+        for name in ("key", "question", "questions", "heading")
+        for column in table.fields.get(name, ())
     ]
     named = {
         normalise(failed.cells[i])

@@ -63,6 +63,14 @@ _LABELS = {
     "answers": "答案(多个)", "category": "分类", "tags": "标签", "enabled": "是否启用",
     "disabled": "是否停用", "valid_from": "生效日", "valid_to": "失效日", "related": "关联问题",
 }  # fmt: skip
+# Fields that a person can give columns to, by what they are called.
+ASSIGNABLE = {
+    name: _LABELS[name]
+    for name in (
+        "question", "similar", "answer", "category", "key", "negative", "tags", "enabled",
+        "valid_from", "valid_to",
+    )
+}  # fmt: skip
 _LEADING_BRACKET = re.compile(r"^[(\[【][^)\]】]*[)\]】]")
 _BRACKET = re.compile(r"[(\[【].*")
 _FILLERS = re.compile(r"[\s_\-*]")
@@ -147,6 +155,23 @@ def read_header(header: Sequence[str]) -> Columns:
         tuple(header),
         bool(bare) and _is_index(len(bare) - 1, bare),
     )
+
+
+def assign_columns(header: Sequence[str], fields: Mapping[str, Sequence[int]]) -> Columns:
+    """Take a person's word for which field stands in which columns; others are kept by name.
+
+    Raises ValueError for a field or column that there is not, or a column given twice.
+    """
+    used = [column for columns in fields.values() for column in columns]
+    if unknown := [name for name in fields if name not in ASSIGNABLE]:
+        raise ValueError(f"no such field: {unknown[0]}")
+    if wrong := [column for column in used if not 0 <= column < len(header)]:
+        raise ValueError(f"no such column: {wrong[0]}")
+    if twice := [column for column in used if used.count(column) > 1]:
+        raise ValueError(f"列「{clean_line(header[twice[0]])}」给了两个字段。怎么办: 只选一次")
+    taken = {field: tuple(columns) for field, columns in fields.items() if columns}
+    extra = MappingProxyType(_extra_names(header, set(used)))
+    return Columns(MappingProxyType(taken), extra, tuple(header))
 
 
 def find_header(rows: Sequence[Sequence[str]]) -> int | None:

@@ -21,7 +21,14 @@ from indexer.table_cells import (
     read_switch,
     split_list,
 )  # fmt: skip
-from indexer.table_columns import FAILURE_COLUMN, HEADER_DEPTH, Columns, find_header, read_header
+from indexer.table_columns import (
+    FAILURE_COLUMN,
+    HEADER_DEPTH,
+    Columns,
+    assign_columns,
+    find_header,
+    read_header,
+)
 from indexer.table_export import write_rows
 from indexer.table_file import RawRow, RawTable, read_rows
 
@@ -43,7 +50,11 @@ class FailedRow:
 
 @dataclass(frozen=True)
 class ImportedTable:
-    """What a file holds. ``sources``: the file's rows behind each entry, by the entry's line."""
+    """What a file holds.
+
+    ``sources``: the file's rows behind each entry, by the entry's line; ``fields``: the columns
+    that each field was read from.
+    """
 
     path: Path
     encoding: str
@@ -52,6 +63,7 @@ class ImportedTable:
     failures: tuple[FailedRow, ...]
     notes: tuple[str, ...]
     sources: Mapping[int, tuple[RawRow, ...]] = field(default_factory=dict, repr=False)
+    fields: Mapping[str, tuple[int, ...]] = field(default_factory=dict, repr=False)
 
     def refuse(self, line: int, reason: str) -> tuple[FailedRow, ...]:
         """Return the rows of the entry at ``line`` as failed, for ``write_failures``."""
@@ -59,17 +71,21 @@ class ImportedTable:
 
 
 def read_table(
-    path: Path, *, encoding: str | None = None, sheet: str | None = None
+    path: Path,
+    *,
+    encoding: str | None = None,
+    sheet: str | None = None,
+    assigned: Mapping[str, Sequence[int]] | None = None,
 ) -> ImportedTable:
-    """Read a FAQ table.
+    """Read a FAQ table; ``assigned`` says which field stands in which columns, from 0.
 
     A row that cannot be taken becomes a ``FailedRow``; TableError is raised if the file as a whole
     cannot be read, or has no column for questions or answers.
     """
     raw = read_rows(path, encoding=encoding, sheet=sheet)
-    columns, rows, notes = _columns(raw)
+    columns, rows, notes = _columns(raw, assigned)
     notes = [*raw.notes, *notes, columns.describe()]
-    if columns.serial is not None and not _identifies(columns.serial, rows):
+    if not assigned and columns.serial is not None and not _identifies(columns.serial, rows):
         columns = columns.without_key()
         notes[-1] = columns.describe()
     collector = _Collector(columns)
@@ -84,6 +100,7 @@ def read_table(
         tuple(collector.failures),
         (*notes, *collector.notes()),
         {draft.line: tuple(draft.sources) for draft in collector.drafts},
+        columns.fields,
     )
 
 
@@ -102,9 +119,13 @@ def write_failures(path: Path, table: ImportedTable, extra: Sequence[FailedRow] 
     write_rows(path, header, lines)
 
 
-def _columns(raw: RawTable) -> tuple[Columns, Sequence[RawRow], list[str]]:
+def _columns(
+    raw: RawTable, assigned: Mapping[str, Sequence[int]] | None
+) -> tuple[Columns, Sequence[RawRow], list[str]]:
     """Return the columns, the rows below the header, and remarks."""
     head = find_header([row.cells for row in raw.lines[:HEADER_DEPTH]])
+    if assigned and head is None:
+        head = 0
     if head is None:
         widths = [sum(map(bool, map(str.strip, row.cells))) for row in raw.lines[:100]]
         if widths.count(2) * 2 > len(widths):
@@ -117,7 +138,8 @@ def _columns(raw: RawTable) -> tuple[Columns, Sequence[RawRow], list[str]]:
                 ],
             )
         raise _no_column(raw, raw.lines[0], "表头 (问题列和答案列)")
-    columns = read_header(raw.lines[head].cells)
+    header = raw.lines[head].cells
+    columns = assign_columns(header, assigned) if assigned else read_header(header)
     if not columns.asks:
         raise _no_column(raw, raw.lines[head], "问题列")
     if not columns.answers:

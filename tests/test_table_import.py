@@ -13,7 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from openpyxl import Workbook
 
+from indexer.build import plan_import
 from indexer.errors import TableError
+from indexer.publication import Snapshot
+from indexer.records import Entry
 from indexer.table_cells import CellError, read_date, read_switch, split_list
 from indexer.table_columns import read_header
 from indexer.table_file import _split, read_rows
@@ -691,3 +694,29 @@ def test_no_damaged_workbook_raises_anything_but_a_table_error(tmp_path, place, 
     data[position:] = b"" if cut else bytes([byte]) + data[position + 1 :]
     with contextlib.suppress(TableError):
         table(tmp_path, bytes(data), "torn.xlsx")
+
+
+def test_a_person_may_say_what_the_columns_mean(tmp_path):
+    path = tmp_path / "faq.csv"
+    path.write_text("甲,乙,问题\n怎么退货,点「申请售后」,随便写的\n", encoding="utf-8")
+    table = read_table(path, assigned={"question": [0], "answer": [1]})
+    (row,) = table.rows
+    assert (row.question, row.answer) == ("怎么退货", "点「申请售后」")
+    assert row.extra == {"问题": "随便写的"}  # what it was not told is kept by name
+
+
+def test_a_column_cannot_be_two_things(tmp_path):
+    path = tmp_path / "faq.csv"
+    path.write_text("甲,乙\n怎么退货,点「申请售后」\n", encoding="utf-8")
+    with pytest.raises(ValueError, match="列「甲」给了两个字段"):
+        read_table(path, assigned={"question": [0], "answer": [0]})
+
+
+def test_a_faulty_row_is_not_absent_even_where_a_person_named_the_columns(tmp_path):
+    path = tmp_path / "faq.csv"
+    path.write_text("甲,乙\n怎么退货,点「申请售后」\n怎么换货,\n", encoding="utf-8")
+    assigned = {"question": [0], "answer": [1]}
+    stored = {"x": Entry(key="x", question="怎么换货", answer="答")}
+    snapshot = Snapshot(1, {}, stored, (), {})
+    plan = plan_import(snapshot, read_table(path, assigned=assigned), "replace")
+    assert plan.disabled == ()

@@ -9,7 +9,7 @@ from typing import Any
 import gradio as gr
 
 from faq_app import chat
-from faq_app.console import hit_test, keywords
+from faq_app.console import hit_test, keywords, knowledge
 from faq_app.console.parts import element
 from faq_app.operations.desk import Desk
 from faq_app.service import Service
@@ -39,10 +39,17 @@ def build(service: Service, accounts: object) -> gr.Blocks:
                 test = hit_test.build(desk)
             with gr.Tab("关键词", id="words") as words_tab:
                 words = keywords.build(desk)
+            with gr.Tab("知识管理", id="entries") as entries_tab:
+                entries = knowledge.build(desk)
+        entries_tab.select(entries.show, *entries.listing, **QUIET)
         words_tab.select(words.show, *words.listing, **QUIET)
 
         def weigh(query: str, event: gr.EventData) -> tuple[Any, ...]:
             return gr.Tabs(selected="words"), *words.open_word(event.word, query)
 
+        def edit(event: gr.EventData) -> tuple[Any, ...]:
+            return gr.Tabs(selected="entries"), *entries.open_entry(event.key)
+
+        test.found.edit(edit, None, [tabs, *entries.form], **QUIET)
         test.found.weigh(weigh, test.query, [tabs, *words.editor], **QUIET)
     return page

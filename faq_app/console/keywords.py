@@ -16,6 +16,7 @@ from faq_app.console import parts
 from faq_app.console.acting import explained
 from faq_app.console.effect import effect_view
 from faq_app.console.parts import Markup, element
+from faq_app.guard import require
 from faq_app.operations import words
 from faq_app.operations.desk import Desk
 from indexer.records import Hit
@@ -57,11 +58,12 @@ def build(desk: Desk) -> Keywords:
         return _preview(desk, word, factor, query)
 
     @explained
-    def saved(word: str, factor: float, query: str) -> tuple[Any, ...]:
+    def saved(request: gr.Request, word: str, factor: float, query: str) -> tuple[Any, ...]:
+        user = require(request, "publisher")
         before = words.word_row(desk, word)
         if before.factor == factor:
             raise ValueError(f"「{before.word}」的倍数已经是 {factor:g}。怎么办: 先拖动滑块")
-        done = words.save(desk, word, factor)
+        done = words.save(desk, word, factor, user.name)
         said = f"「{before.word}」的倍数由 {before.factor:g} 改为 {factor:g}"
         said += f", 已发布第 {done.revision} 版, 顾客现在就按它得到答案。"
         notice = parts.done(said, parts.button("undo", "撤销"))
@@ -69,13 +71,16 @@ def build(desk: Desk) -> Keywords:
         return notice, undo, factor, _preview(desk, word, factor, query)
 
     @explained
-    def undone(undo: tuple[str, float, float] | None, query: str) -> tuple[Any, ...]:
+    def undone(
+        request: gr.Request, undo: tuple[str, float, float] | None, query: str
+    ) -> tuple[Any, ...]:
+        user = require(request, "publisher")
         if undo is None:
             raise ValueError("没有可撤销的改动")
         word, factor, made = undo
         if words.word_row(desk, word).factor != made:
             raise ValueError(f"「{word}」此后又改过, 没有动它。怎么办: 在「版本」里回到以前的一版")
-        done = words.save(desk, word, factor)
+        done = words.save(desk, word, factor, user.name)
         said = f"已撤销: 「{word}」的倍数又是 {factor:g} (第 {done.revision} 版)"
         return parts.done(said), None, word, factor, _preview(desk, word, factor, query)
 
@@ -98,8 +103,9 @@ def build(desk: Desk) -> Keywords:
         return _import(change), gr.Button(visible=bool(change.changed))
 
     @explained
-    def imported(file: str) -> tuple[Any, Any]:
-        done = words.run_import(desk, Path(file))
+    def imported(request: gr.Request, file: str) -> tuple[Any, Any]:
+        user = require(request, "publisher")
+        done = words.run_import(desk, Path(file), user.name)
         said = f"已导入, 已发布第 {done.revision} 版。要退回, 到「版本」里回到上一版。"
         return parts.done(said), gr.Button(visible=False)
 

@@ -5,11 +5,12 @@ operator changes what customers get.
 """
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, TypeVar
 
 from faq_app.service import Service
 from indexer.build import Published, publish
+from indexer.publication import Snapshot
 from indexer.records import Entry
 from indexer.rehearsal import Rehearsal
 from indexer.search import Searcher
@@ -31,6 +32,11 @@ class Desk:
         """Return what customers' questions are searched with now."""
         return self.service.searcher
 
+    @property
+    def snapshot(self) -> Snapshot:
+        """Return the whole FAQ as it is published now."""
+        return self.once_a_revision("rehearsal", self._rehearsal).snapshot()
+
     def once_a_revision(self, name: str, make: Callable[[Searcher], T]) -> T:
         """Return what ``make`` makes of the published revision; made again only for another."""
         searcher = self.searcher
@@ -41,25 +47,40 @@ class Desk:
                 self._kept[name] = (searcher.revision, made)
         return made
 
-    def rehearse(self, settings: Mapping[str, object], changes: Iterable[Entry] = ()) -> Searcher:
+    def rehearse(
+        self,
+        changes: Iterable[Entry] = (),
+        settings: Mapping[str, Any] | None = None,
+        deleted: Collection[str] = (),
+    ) -> Searcher:
         """Return what would be searched with if this were published; nothing is."""
         searcher = self.searcher
-        below = self.once_a_revision("rehearsal", lambda _: Rehearsal(self.service.store))
-        rehearsal = Rehearsal(below)
+        rehearsal = Rehearsal(self.once_a_revision("rehearsal", self._rehearsal))
         encoder = self.service.encoder
-        publish(rehearsal, rehearsal.snapshot(), encoder, changes, settings)
+        publish(rehearsal, rehearsal.snapshot(), encoder, changes, settings, deleted=deleted)
         return Searcher.load(rehearsal, encoder, searcher)
 
     def publish(
         self,
+        by: str,
+        what: str,
         changes: Iterable[Entry] = (),
-        settings: Mapping[str, object] | None = None,
+        settings: Mapping[str, Any] | None = None,
+        progress: Callable[[int, int], None] = lambda done, total: None,
+        **more: Any,
     ) -> Published:
         """Publish a change; from the next question on, customers are answered by it.
 
-        Raises PublishError if another operator published meanwhile.
+        ``more`` as for ``build.publish``. Raises PublishError if another operator published
+        meanwhile, or changed an entry that the change expects otherwise.
         """
         store = self.service.store
-        done = publish(store, store.snapshot(), self.service.encoder, changes, settings)
+        done = publish(
+            store, store.snapshot(), self.service.encoder, changes, settings, progress,
+            by=by, what=what, **more,
+        )  # fmt: skip
         _ = self.service.revision  # load it now, not when the next customer asks
         return done
+
+    def _rehearsal(self, _: Searcher) -> Rehearsal:
+        return Rehearsal(self.service.store)

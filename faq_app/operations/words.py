@@ -103,7 +103,8 @@ def preview(desk: Desk, word: str, factor: float, query: str = "") -> KeywordPre
     before = after = desk.searcher
     effect = None
     if factor != row.factor:
-        after = desk.rehearse({"keywords": with_keyword(before.lexicon.keywords, row.word, factor)})
+        keywords = with_keyword(before.lexicon.keywords, row.word, factor)
+        after = desk.rehearse(settings={"keywords": keywords})
         effect = effect_of(desk, after)
     asked = query.strip()[:MAX_QUERY_LENGTH]
     return KeywordPreview(
@@ -116,14 +117,14 @@ def preview(desk: Desk, word: str, factor: float, query: str = "") -> KeywordPre
     )
 
 
-def save(desk: Desk, word: str, factor: float) -> Published:
+def save(desk: Desk, word: str, factor: float, by: str) -> Published:
     """Publish a word's factor; 1 lets it weigh what it weighs by itself.
 
     Raises ValueError as ``preview`` does, PublishError if another operator published meanwhile.
     """
     clean = _checked(word, factor)
     keywords = with_keyword(desk.searcher.lexicon.keywords, clean, factor)
-    return desk.publish(settings={"keywords": keywords})
+    return desk.publish(by, f"关键词 {clean} = {factor:g}", settings={"keywords": keywords})
 
 
 def suggest(
@@ -151,12 +152,12 @@ def read_import(desk: Desk, path: Path) -> KeywordImport:
         for word in dict.fromkeys([*then, *now])
         if now.get(word, 1.0) != then.get(word, 1.0)
     )
-    return KeywordImport(changed, effect_of(desk, desk.rehearse({"keywords": then})))
+    return KeywordImport(changed, effect_of(desk, desk.rehearse(settings={"keywords": then})))
 
 
-def run_import(desk: Desk, path: Path) -> Published:
+def run_import(desk: Desk, path: Path, by: str) -> Published:
     """Publish the words and factors of a table in place of those that are set now."""
-    return desk.publish(settings={"keywords": _read(path)})
+    return desk.publish(by, f"导入关键词 {path.name}", settings={"keywords": _read(path)})
 
 
 def _read(path: Path) -> dict[str, float]:

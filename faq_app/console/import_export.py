@@ -1,0 +1,185 @@
+"""导入、导出: a FAQ table comes in after a look at what it would change, and goes out without loss.
+
+In: an uploaded file. Out: its columns to be corrected, a preview, failed rows to download, and a
+new revision; or the whole FAQ as csv or xlsx.
+"""
+
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from faq_app.console import parts
+from faq_app.console.acting import explained
+from faq_app.console.parts import Markup, element
+from faq_app.guard import require
+from faq_app.operations import imports
+from faq_app.operations.desk import Desk
+from indexer.errors import IndexerError
+from indexer.records import Entry
+from indexer.table_columns import ASSIGNABLE
+
+_SHOWN = 20  # faulty rows; the file has them all
+_NAMED = 5  # entries of a kind
+_MODES = [("文件里没有的条目停用", "replace"), ("文件里没有的条目不动", "append")]
+
+
+def build(
+    desk: Desk, show: Callable[..., Any], filters: Sequence[Any], listing: Sequence[Any]
+) -> None:
+    """Put both into the surrounding page; ``show`` fills ``listing`` after an import."""
+
+    @explained
+    def read(file: str | None, mode: str) -> tuple[Any, ...]:
+        if not file:
+            return "", gr.skip(), gr.skip(), gr.skip(), *(gr.skip() for _ in ASSIGNABLE)
+        columns = imports.columns_of(Path(file))
+        names = [
+            (f"{column + 1}. {name.strip()[:20] or '(无名)'}", column)
+            for column, name in enumerate(columns.header)
+        ]
+        boxes = [
+            gr.Dropdown(choices=names, value=list(columns.fields.get(field, ())))
+            for field in ASSIGNABLE
+        ]
+        return *_read(desk, file, mode, None), gr.Accordion(visible=True), *boxes
+
+    @explained
+    def read_again(file: str | None, mode: str, *chosen: list[int]) -> tuple[Any, ...]:
+        if not file:
+            raise ValueError("还没有选文件")
+        return _read(desk, file, mode, _assigned(chosen))
+
+    @explained
+    def imported(
+        request: gr.Request,
+        file: str,
+        mode: str,
+        corrected: bool,
+        *chosen: list[int],
+        progress: gr.Progress = gr.Progress(),  # noqa: B008
+    ) -> tuple[Any, ...]:
+        user = require(request, "publisher")
+        done = imports.run_import(
+            desk,
+            Path(file),
+            Path(file).name,
+            mode,
+            user.name,
+            _assigned(chosen) if corrected else None,
+            lambda done, total: progress((done, total), desc="正在计算向量"),
+        )
+        said = f"已导入, 已发布第 {done.revision} 版, 新算了 {done.encoded} 个向量。"
+        more = "要退回, 到「版本」里回到上一版。"
+        return parts.done(said + more), gr.Button(visible=False), gr.Button(visible=False)
+
+    def exported(ending: str) -> Path:
+        path = Path(tempfile.mkdtemp(prefix="faq-")) / f"问答表.{ending}"
+        imports.export(desk, path)
+        return path
+
+    with gr.Accordion("导入问答表", open=False, elem_id="import"):
+        with gr.Row():
+            file = gr.File(
+                label="csv、tsv、txt 或 xlsx", file_types=[".csv", ".tsv", ".txt", ".xlsx"],
+                height=130, scale=3, elem_id="import-file",
+            )  # fmt: skip
+            mode = gr.Radio(
+                _MODES, value="append", label="文件里没有的条目", scale=2, elem_id="import-mode"
+            )
+        corrected = gr.State(False)
+        with gr.Accordion("列认错了? 在这里改正", open=False, visible=False) as correction:
+            with gr.Row():
+                boxes = [
+                    gr.Dropdown([], label=name, multiselect=True, min_width=150)
+                    for name in ASSIGNABLE.values()
+                ]
+            again = gr.Button("按这样的列重新读", size="sm", elem_id="import-again")
+        report = parts.view(elem_id="import-report")
+        with gr.Row():
+            confirm = gr.Button(
+                "确认导入并发布", variant="primary", visible=False, elem_id="import-go"
+            )
+            faulty = gr.DownloadButton("下载有误的行 (csv)", visible=False, elem_id="import-faulty")
+    with gr.Accordion("导出", open=False):
+        gr.Markdown("全部条目, 包括停用的。改好以后可以原样再导入。")
+        with gr.Row():
+            gr.DownloadButton("导出 csv", lambda: exported("csv"), elem_id="export-csv")
+            gr.DownloadButton("导出 xlsx", lambda: exported("xlsx"), elem_id="export-xlsx")
+
+    quiet = {"api_visibility": "private"}
+    outcome = [report, confirm, faulty]
+    read_all = [*outcome, correction, *boxes]
+    file.change(read, [file, mode], read_all, **quiet).then(lambda: False, None, corrected, **quiet)
+    again.click(read_again, [file, mode, *boxes], outcome, **quiet).success(
+        lambda: True, None, corrected, **quiet
+    )
+    mode.input(
+        lambda file, mode, again, *chosen: (
+            _read(desk, file, mode, _assigned(chosen) if again else None)
+            if file
+            else ("", gr.skip(), gr.skip())
+        ),
+        [file, mode, corrected, *boxes],
+        outcome,
+        **quiet,
+    )
+    confirm.click(imported, [file, mode, corrected, *boxes], outcome, **quiet).success(
+        show, list(filters), list(listing), **quiet
+    )
+
+
+def _assigned(chosen: Sequence[Sequence[int] | None]) -> imports.Assigned:
+    return {
+        field: tuple(columns) for field, columns in zip(ASSIGNABLE, chosen, strict=True) if columns
+    }
+
+
+def _read(desk: Desk, file: str, mode: str, assigned: imports.Assigned | None) -> tuple[Any, ...]:
+    try:
+        found = imports.read_import(desk, Path(file), mode, assigned)
+    except IndexerError as error:
+        # On the page, not in passing: it says what to do, and where.
+        text = str(error).replace(f"{Path(file)}", Path(file).name)
+        return parts.failure(text), gr.Button(visible=False), gr.DownloadButton(visible=False)
+    download = gr.DownloadButton(visible=False)
+    if found.faulty:
+        path = Path(tempfile.mkdtemp(prefix="faq-")) / "有误的行.csv"
+        imports.write_faulty(path, found)
+        download = gr.DownloadButton(value=path, visible=True)
+    return _report(found), gr.Button(visible=bool(found.plan.changes)), download
+
+
+def _report(found: imports.ImportPreview) -> Markup:
+    plan = found.plan
+    counts = (
+        ("新增", plan.added), ("更新", plan.updated), ("停用", plan.disabled),
+        ("不变", plan.unchanged),
+    )  # fmt: skip
+    numbers = [element("span", f"{name} {len(some)}", class_="chip on") for name, some in counts]
+    bad = "off" if found.faulty else ""
+    numbers.append(element("span", f"有误 {len(found.faulty)} 行", class_=f"chip {bad}"))
+    named = [
+        element("p", f"{name}: {_names(some)}", class_="soft") for name, some in counts[:3] if some
+    ]
+    notes = [element("p", note, class_="soft") for note in (*found.table.notes, *plan.notes)]
+    rows = [
+        (str(row.line), row.reason, " | ".join(cell for cell in row.cells if cell)[:80])
+        for row in found.faulty[:_SHOWN]
+    ]
+    faulty = []
+    if rows:
+        more = f" (前 {_SHOWN} 行)" if len(found.faulty) > _SHOWN else ""
+        faulty = [
+            element("h3", f"不能导入的行{more}"),
+            parts.table(("行›", "原因", "内容"), rows),
+            element("p", "其余的行照常导入; 下载这些行, 改好以后再导入即可。", class_="soft"),
+        ]
+    return element("div", element("p", *numbers, class_="chips"), *named, *notes, *faulty)
+
+
+def _names(some: Sequence[Entry]) -> str:
+    more = f" 等 {len(some)} 条" if len(some) > _NAMED else ""
+    return "、".join(f"「{entry.question}」" for entry in some[:_NAMED]) + more

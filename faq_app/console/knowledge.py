@@ -1,0 +1,301 @@
+"""知识管理: which entries are there, what do they say, and what if one said something else?
+
+In: filters, a form, files. Out: pages of entries, warnings while somebody types, and new revisions
+that can be taken back.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from faq_app.console import import_export, parts
+from faq_app.console.acting import explained
+from faq_app.console.effect import effect_view
+from faq_app.console.parts import Markup, element
+from faq_app.guard import require
+from faq_app.operations import entries
+from faq_app.operations.desk import Desk
+from faq_app.operations.effects import effect_of
+from indexer.records import Entry
+
+_EXCERPT = 60  # characters of an answer in the list
+_FIELDS = (
+    "question", "variants", "answer", "category", "enabled", "negatives", "tags", "valid_from",
+    "valid_to", "key",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Knowledge:
+    """The page's parts that other pages are joined to."""
+
+    show: Any  # what fills the page when it is opened
+    listing: list[Any]
+    open_entry: Any  # key → what ``form`` shows
+    open_new: Any  # (question, similar questions) → what ``form`` shows
+    form: list[Any]
+
+
+def build(desk: Desk) -> Knowledge:
+    """Put the page into the surrounding tab."""
+
+    @explained
+    def listed(wanted: str, category: str, status: str, number: float = 0) -> Markup:
+        found = entries.find(desk, wanted, category or "", status or "")
+        return _listing(found, number, bool(wanted or category or status))
+
+    def shown(wanted: str, category: str, status: str) -> tuple[Any, ...]:
+        names = entries.categories(desk)
+        choices = [("全部分类", ""), *names]
+        return (
+            listed(wanted, category, status),
+            gr.Dropdown(choices=choices),
+            gr.Dropdown(choices=names),
+        )
+
+    def turn(wanted: str, category: str, status: str, event: gr.EventData) -> Markup:
+        return listed(wanted, category, status, float(event.page))
+
+    @explained
+    def opened(key: str) -> tuple[Any, ...]:
+        entry = desk.searcher.entries.get(key)
+        if entry is None:
+            raise ValueError(f"条目 {key} 已经没有了。怎么办: 刷新列表")
+        return _form(desk, entry)
+
+    def pick(event: gr.EventData) -> tuple[Any, ...]:
+        return opened(event.key)
+
+    def opened_new(question: str = "", variants: Sequence[str] = ()) -> tuple[Any, ...]:
+        empty = Entry(key="", question=question, answer="", variants=tuple(variants))
+        return (None, *_form(desk, empty)[1:])
+
+    def composed(seen: Entry | None, values: Sequence[Any]) -> Entry:
+        return entries.compose(seen, **dict(zip(_FIELDS, values, strict=True)))
+
+    @explained
+    def checked(seen: Entry | None, question: str, variants: str) -> Markup | str:
+        texts = tuple(line.strip() for line in (variants or "").splitlines() if line.strip())
+        key = seen.key if seen else ""
+        draft = Entry(key=key, question=(question or "").strip(), variants=texts, answer="")
+        return _warnings(entries.nearer_elsewhere(desk, draft, seen))
+
+    @explained
+    def tried(seen: Entry | None, *values: Any) -> Markup:
+        entry = composed(seen, values)
+        if entry == seen:
+            raise ValueError("没有改动。怎么办: 改好再看影响")
+        return effect_view(effect_of(desk, desk.rehearse([entry])))
+
+    @explained
+    def saved(request: gr.Request, seen: Entry | None, *values: Any) -> tuple[Any, ...]:
+        user = require(request, "publisher")
+        entry = composed(seen, values)
+        entry, done = entries.save(desk, entry, seen, user.name)
+        undo = entries.undo_of(desk, seen, entry)
+        verb = "已保存" if seen else "已新增"
+        said = f"{verb}「{entry.question}」, 已发布第 {done.revision} 版。"
+        notice = parts.done(said, parts.button("undo", "撤销"))
+        return *_form(desk, entry)[:-1], notice, undo
+
+    @explained
+    def switched(request: gr.Request, seen: Entry | None) -> tuple[Any, ...]:
+        user = require(request, "publisher")
+        if seen is None:
+            raise ValueError("这是一条还没有保存的条目")
+        entry, done = entries.switch(desk, seen, user.name)
+        undo = entries.undo_of(desk, seen, entry)
+        verb = "已启用" if entry.enabled else "已停用, 顾客不再看到"
+        said = f"{verb}「{entry.question}」(第 {done.revision} 版)。"
+        return *_form(desk, entry)[:-1], parts.done(said, parts.button("undo", "撤销")), undo
+
+    @explained
+    def deleted(request: gr.Request, seen: Entry | None) -> tuple[Any, ...]:
+        user = require(request, "publisher")
+        if seen is None:
+            raise ValueError("这是一条还没有保存的条目")
+        undo = entries.undo_of(desk, seen, None)
+        done = entries.delete(desk, seen, user.name)
+        said = f"已删除「{seen.question}」(第 {done.revision} 版)。"
+        return *opened_new()[:-1], parts.done(said, parts.button("undo", "撤销")), undo
+
+    @explained
+    def undone(request: gr.Request, undo: entries.Undo | None) -> tuple[Any, ...]:
+        user = require(request, "publisher")
+        if undo is None:
+            raise ValueError("没有可撤销的改动")
+        done = entries.take_back(desk, undo, user.name)
+        form = _form(desk, undo.before) if undo.before else opened_new()
+        return *form[:-1], parts.done(f"已撤销 (第 {done.revision} 版)。"), None
+
+    seen, undo = gr.State(None), gr.State(None)
+    with gr.Row():
+        with gr.Column(scale=6, min_width=380):
+            with gr.Row():
+                wanted = gr.Textbox(
+                    label="查找", placeholder="问题、相似问、答案、编号…", scale=3, min_width=160,
+                    elem_id="entry-search",
+                )  # fmt: skip
+                category = gr.Dropdown(
+                    [("全部分类", "")], value="", label="分类", scale=2, min_width=110
+                )
+                status = gr.Dropdown(
+                    [("全部状态", ""), *entries.STATUSES], value="", label="状态", scale=2,
+                    min_width=100,
+                )  # fmt: skip
+            listing = parts.view(events=["pick", "turn"], elem_id="entry-list")
+        with gr.Column(scale=6, min_width=400, elem_classes=["panel"]):
+            with gr.Row():
+                title = parts.view(_title(None), elem_id="entry-title")
+                new = gr.Button("新增条目", size="sm", scale=0, min_width=100, elem_id="entry-new")
+            notice = parts.view(events=["undo"], elem_id="entry-notice")
+            question = gr.Textbox(label="标准问", max_lines=3, elem_id="entry-question")
+            variants = gr.Textbox(
+                label="相似问 (一行一条)", lines=4, max_lines=12, elem_id="entry-variants"
+            )
+            warnings = parts.view(events=["pick"], elem_id="entry-warnings")
+            answer = gr.Textbox(
+                label="答案 (可用 Markdown)", lines=5, max_lines=16, elem_id="entry-answer"
+            )
+            with gr.Accordion("答案在顾客眼里的样子", open=False):
+                look = parts.view(elem_id="entry-look")
+            with gr.Row():
+                into = gr.Dropdown(
+                    [], label="分类", allow_custom_value=True, elem_id="entry-category"
+                )
+                enabled = gr.Checkbox(label="启用", value=True, elem_classes=["bottom"])
+            with gr.Accordion("反例、标签、有效期、编号", open=False):
+                negatives = gr.Textbox(
+                    label="反例 (一行一条): 很像, 但不该由这一条回答的问法", lines=2, max_lines=8
+                )
+                tags = gr.Textbox(label="标签 (用逗号隔开)")
+                with gr.Row():
+                    valid_from = gr.Textbox(label="生效日", placeholder="2026-01-31, 空 = 一直")
+                    valid_to = gr.Textbox(label="失效日", placeholder="2026-12-31, 空 = 一直")
+                    key = gr.Textbox(label="编号", placeholder="留空自动编号")
+            with gr.Row():
+                small = {"min_width": 90, "size": "md"}
+                save = gr.Button(
+                    "保存并发布",
+                    variant="primary",
+                    elem_id="entry-save",
+                    **small | {"min_width": 130},
+                )
+                preview = gr.Button("先看影响", elem_id="entry-try", **small)
+                switch = gr.Button("停用", visible=False, elem_id="entry-switch", **small)
+                delete = gr.Button("删除", visible=False, elem_id="entry-delete", **small)
+            effect = parts.view(elem_id="entry-effect")
+
+    quiet = {"api_visibility": "private", "show_progress": "hidden"}
+    busy = quiet | {"show_progress": "minimal"}
+    filters = [wanted, category, status]
+    values = [
+        question, variants, answer, into, enabled, negatives, tags, valid_from, valid_to, key,
+    ]  # fmt: skip
+    form = [seen, title, *values, switch, delete, warnings, effect, notice]
+    gr.on(
+        [wanted.input, category.input, status.input], listed, filters, listing,
+        trigger_mode="always_last", **quiet,
+    )  # fmt: skip
+    listing.turn(turn, filters, listing, **quiet)
+    listing.pick(pick, None, form, **quiet)
+    warnings.pick(pick, None, form, **quiet)
+    new.click(opened_new, None, form, **quiet)
+    gr.on(
+        [question.input, variants.input], checked, [seen, question, variants], warnings,
+        trigger_mode="always_last", **quiet,
+    )  # fmt: skip
+    answer.change(
+        lambda text: parts.rendered(text or ""), answer, look, trigger_mode="always_last", **quiet
+    )
+    preview.click(tried, [seen, *values], effect, **busy)
+    again = [listing, category, into]
+    for event, handler, inputs in (
+        (save.click, saved, [seen, *values]),
+        (switch.click, switched, seen),
+        (delete.click, deleted, seen),
+        (notice.undo, undone, undo),
+    ):
+        event(handler, inputs, [*form, undo], **busy).success(shown, filters, again, **quiet)
+    import_export.build(desk, shown, filters, again)
+    return Knowledge(shown, [filters, again], opened, opened_new, form)
+
+
+def _form(desk: Desk, entry: Entry) -> tuple[Any, ...]:
+    """Return what the form shows of an entry: see ``form``."""
+    new = not entry.key
+    return (
+        entry,
+        _title(None if new else entry),
+        entry.question,
+        "\n".join(entry.variants),
+        entry.answer,
+        entry.category,
+        entry.enabled,
+        "\n".join(entry.negatives),
+        ", ".join(entry.tags),
+        entry.valid_from,
+        entry.valid_to,
+        gr.Textbox(value=entry.key, interactive=new),
+        gr.Button("停用" if entry.enabled else "启用", visible=not new),
+        gr.Button(visible=not new),
+        "",
+        "",
+        "",
+    )
+
+
+def _title(entry: Entry | None) -> Markup:
+    if entry is None:
+        return element("h3", "新条目")
+    status = entries.status_of(entry)
+    chip = element("span", status, class_=f"chip {'on' if status == '启用' else 'off'}")
+    return element("h3", f"编辑条目 {entry.key} ", chip)
+
+
+def _listing(found: Sequence[Entry], number: float, filtered: bool) -> Markup:
+    if not found and filtered:
+        return parts.empty("没有找到", "换一个词, 或把分类和状态改回「全部」。")
+    if not found:
+        return parts.empty("还没有条目", "在右边新增一条, 或在下面导入问答表。")
+    page = parts.page_of(found, number)
+    cells = []
+    for entry in page.rows:
+        status = entries.status_of(entry)
+        more = f"{len(entry.variants)} 条相似问 · {_excerpt(entry.answer)}"
+        cells.append(
+            (
+                element(
+                    "div",
+                    parts.link("pick", entry.question, key=entry.key),
+                    element("p", more, class_="soft line"),
+                ),
+                element("span", entry.category, class_="soft"),
+                element("span", status, class_=f"chip {'on' if status == '启用' else 'off'}"),
+            )
+        )
+    return element("div", parts.table(("条目", "分类", "状态"), cells), parts.pager(page, "个条目"))
+
+
+def _warnings(found: Sequence[entries.Nearer]) -> Markup | str:
+    if not found:
+        return ""
+    lines = [
+        element(
+            "p",
+            f"「{each.text}」" + ("已是" if each.same else "更接近"),
+            parts.link("pick", f"「{each.entry.question}」", key=each.entry.key),
+            " 的问法" if each.same else f" (它的问法「{each.question}」)",
+        )
+        for each in found[:5]
+    ]
+    if len(found) > len(lines):
+        lines.append(element("p", f"另有 {len(found) - len(lines)} 条也更接近别的条目"))
+    return element("div", *lines, class_="notice warning")
+
+
+def _excerpt(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _EXCERPT else line[:_EXCERPT] + "…"

@@ -1,0 +1,87 @@
+"""What would this file change? A FAQ table, read as its columns say or as an operator corrects.
+
+In: a desk and an uploaded file. Out: a preview of everything an import would do, the rows that
+cannot be taken, and then a new revision; and the FAQ as a file that imports without loss.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from faq_app.operations.desk import Desk
+from indexer.build import Mode, Plan, Published, plan_import
+from indexer.errors import InputError, TableError
+from indexer.table_columns import Columns, find_header, read_header
+from indexer.table_export import write_table
+from indexer.table_file import read_rows
+from indexer.table_import import FailedRow, ImportedTable, read_table, write_failures
+
+Assigned = Mapping[str, Sequence[int]]  # field → columns, from 0
+
+
+@dataclass(frozen=True)
+class FileColumns:
+    """The header of a file, and which field each column is taken for."""
+
+    header: tuple[str, ...]
+    fields: Assigned
+
+
+@dataclass(frozen=True)
+class ImportPreview:
+    """What a file would change; nothing is written yet."""
+
+    table: ImportedTable
+    plan: Plan
+    faulty: tuple[FailedRow, ...]  # by line
+
+
+def columns_of(path: Path) -> FileColumns:
+    """Return a file's header as it is understood, also if question or answer are missing."""
+    raw = read_rows(path)
+    head = find_header([row.cells for row in raw.lines])
+    columns: Columns = read_header(raw.lines[head or 0].cells)
+    return FileColumns(columns.header, columns.fields)
+
+
+def read_import(
+    desk: Desk, path: Path, mode: Mode, assigned: Assigned | None = None
+) -> ImportPreview:
+    """Read a file and compare it with what is published; raises TableError."""
+    table = read_table(path, assigned=assigned)
+    plan = plan_import(desk.snapshot, table, mode)
+    faulty = sorted((*table.failures, *plan.rejected), key=lambda row: row.line)
+    return ImportPreview(table, plan, tuple(faulty))
+
+
+def write_faulty(path: Path, preview: ImportPreview) -> None:
+    """Write the rows that cannot be taken, each with its reason, to be corrected and imported."""
+    write_failures(path, preview.table, preview.plan.rejected)
+
+
+def run_import(
+    desk: Desk,
+    path: Path,
+    name: str,
+    mode: Mode,
+    by: str,
+    assigned: Assigned | None = None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Published:
+    """Publish what a file changes, compared with what is published by now.
+
+    ``name`` is what people call the file. Raises TableError, or PublishError if another operator
+    published while it was read.
+    """
+    plan = read_import(desk, path, mode, assigned).plan
+    if not plan.changes:
+        raise InputError(f"{name}: 和现在的条目一样, 没有什么要导入")
+    return desk.publish(by, f"导入 {name}", plan.changes, None, progress)
+
+
+def export(desk: Desk, path: Path) -> int:
+    """Write all entries as .csv or .xlsx; return how many. Raises TableError."""
+    entries = desk.searcher.entries.values()
+    if not entries:
+        raise TableError("还没有条目可导出。怎么办: 先导入问答表")
+    return write_table(path, entries)
