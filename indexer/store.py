@@ -172,6 +172,8 @@ class Store:
         """
         # All comparing comes first: while the transaction lasts, nobody else can log a query.
         steps = steps_of(change)
+        replaced = {**steps.replaced, **dict.fromkeys(steps.new)}
+        packed = revisions.pack_entries(replaced)
         with self.transaction() as db:
             revision = self.revision()
             if revision != change.base.revision:
@@ -190,7 +192,8 @@ class Store:
                 db,
                 revision + 1,
                 change.settings,
-                {**steps.replaced, **dict.fromkeys(steps.new)},
+                replaced,
+                packed,
                 {entry.key: entry for _, entry in steps.entries},
                 change.by,
                 change.what,
@@ -212,7 +215,8 @@ class Store:
         """
         with self.transaction() as db:
             revision = self.revision() + 1
-            self._publish_settings(db, revision, settings, {}, {}, by, what, regression)
+            packed = revisions.pack_entries({})
+            self._publish_settings(db, revision, settings, {}, packed, {}, by, what, regression)
         return revision
 
     def save_settings(self, settings: Mapping[str, Any]) -> None:
@@ -265,6 +269,7 @@ class Store:
         revision: int,
         settings: Mapping[str, Any],
         replaced: Mapping[str, tuple[int, Entry] | None],
+        packed: bytes,
         written: Mapping[str, Entry],
         by: str,
         what: str,
@@ -279,6 +284,7 @@ class Store:
             db,
             revision,
             revisions.Replaced(replaced, changed),
+            packed,
             written,
             settings,
             by,

@@ -27,7 +27,12 @@ TRAINING_MODULES = {
         "speed",
     )
 }
-SQL_MODULES = {"indexer/store.py", "indexer/migrations.py"}
+SQL_MODULES = {
+    "indexer/store.py",
+    "indexer/migrations.py",
+    "indexer/revisions.py",
+    "indexer/draft.py",
+}
 
 
 def imports(source: str, *, toplevel_only: bool = False) -> set[str]:

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 from indexer.build import plan_import, publish, refresh
+from indexer.check import find_problems
+from indexer.errors import PublishError
 from indexer.records import Entry
 from indexer.store import Store
 from indexer.table_import import read_table
@@ -184,3 +186,47 @@ def test_a_build_killed_at_any_moment_leaves_a_whole_revision(
     else:  # it was done before it was killed
         assert delay > 1
         assert len(left.snapshot().entries) == 3004
+
+
+def test_the_second_of_two_editors_of_an_entry_is_told_who_was_first(store, encoder, small_faq):
+    load(store, encoder, small_faq)
+    seen = store.snapshot().entries["refund"]
+    other = store.snapshot().entries["invoice"]
+    mine, theirs = replace(seen, answer="我的"), replace(seen, answer="他的")
+
+    def save(entry, expected, **options):
+        options |= {"expected": {entry.key: expected}}
+        return publish(store, store.snapshot(), encoder, [entry], **options)
+
+    save(theirs, seen, by="小王")
+    with pytest.raises(
+        PublishError, match=r"条目 refund「如何申请退货？」刚被 小王 修改过 \(20.*第 2 版\)"
+    ):
+        save(mine, seen, by="小李")
+    assert store.snapshot().entries["refund"] == theirs
+    save(replace(other, answer="别的条目"), other)  # which nobody else changed
+    publish(store, store.snapshot(), encoder, deleted=["refund"], by="小张")
+    with pytest.raises(PublishError, match="刚被 小张 删除过"):
+        save(mine, theirs)
+    with pytest.raises(PublishError, match="刚被 小张 删除过"):
+        publish(store, store.snapshot(), encoder, deleted=["refund"], expected={"refund": theirs})
+    save(mine, None)
+    with pytest.raises(PublishError, match="刚被 别人 新建过"):
+        save(theirs, None)
+
+
+def test_a_changed_word_is_found_behind_synonyms_and_other_ways_of_writing(
+    store, encoder, tmp_path
+):
+    load(
+        store, encoder, table(tmp_path, "a,怎麼退貨,ＰＯＳ机坏了##退 款,甲", "b,怎么付款,,含邮费吗")
+    )
+    for settings in (
+        {"synonyms": [["运费", "邮费"]]},
+        {"keywords": {"退货": 2.0}},
+        {"keywords": {"退货": 2.0, "运费": 0.0, "pos": 3.0}},
+        {"keywords": {"退货款": 1.0, "pos": 1.0}},
+        {"keywords": None, "synonyms": None},
+    ):
+        publish(store, store.snapshot(), encoder, settings=settings)
+        assert find_problems(store, encoder) == []
