@@ -117,7 +117,7 @@ class Calibration:
         # What is left of it falls to the others by their scores.
         shares = [math.exp(_SHARPNESS * (hit.score - hits[0].score)) for hit in hits[1:]]
         rest = (in_scope - right) / max(sum(shares), 1.0)
-        return in_scope, (right, *(min(share * rest, right) for share in shares))
+        return in_scope, (right, *(round(min(share * rest, right), 6) for share in shares))
 
 
 _SHARPNESS = 30.0  # a score lower by 0.1 is about a twentieth as likely
