@@ -17,6 +17,7 @@ from distill.encoder import Encoder
 from distill.text import normalise, speaks
 from indexer.decision import Band, band, decide
 from indexer.errors import StoreError
+from indexer.masking import as_asked
 from indexer.records import Hit
 from indexer.search import Searcher, applies
 from indexer.store import Store
@@ -128,6 +129,7 @@ class Service:
 
     def ask(self, query: str) -> Reply:
         """Search, decide, log, reply. Never raises for what a customer typed."""
+        started = time.perf_counter()
         searcher = self._current()
         trace_id = uuid.uuid4().hex
         # JSON can carry half a character (a lone surrogate), which nothing can store.
@@ -156,7 +158,7 @@ class Service:
                     for hit in decision.hits
                 )
                 reply = replace(reply, options=options)
-        self._log(reply)
+        self._log(reply, 1000 * (time.perf_counter() - started))
         return reply
 
     def choose(self, trace_id: str, entry_id: str) -> Reply:
@@ -211,19 +213,21 @@ class Service:
                 self._reloading.release()
         return self._searcher
 
-    def _log(self, reply: Reply) -> None:
+    def _log(self, reply: Reply, milliseconds: float) -> None:
         hits = [
             {"entry_id": h.entry_id, "question": h.question, "score": h.score} for h in reply.hits
         ]
         row = {
             "trace_id": reply.trace_id,
             # Text beyond the limit is not worth its place in the log.
-            "query": reply.query[: MAX_QUERY_LENGTH + 1],
+            "query": (query := reply.query[: MAX_QUERY_LENGTH + 1]),
+            "text": as_asked(query),
             "decision": reply.decision,
             "reason": reply.reason,
             "entry_key": reply.entry_id,
             "hits": hits,
             "revision": reply.revision,
+            "milliseconds": round(milliseconds, 1),
         }
         try:
             self._store.log_query(row)

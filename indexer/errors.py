@@ -3,7 +3,8 @@
 IndexerError
 ├── TableError           a FAQ or query file that cannot be read
 ├── StoreError           a database that is missing, foreign, damaged or locked
-└── PublishError         a build that must not be published as it is (--strict)
+├── PublishError         a build that must not be published as it is (--strict)
+└── InputError           what a person typed or chose cannot be taken
 """
 
 
@@ -21,3 +22,7 @@ class StoreError(IndexerError):
 
 class PublishError(IndexerError):
     """The file was read, but the caller asked not to publish it like this."""
+
+
+class InputError(IndexerError):
+    """What a person typed or chose cannot be taken, such as a period that ends before it begins."""

@@ -3,6 +3,8 @@
 from sqlite_utils import Database
 from sqlite_utils.migrations import Migrations
 
+from indexer.masking import as_asked
+
 APPLICATION_ID = 0x46415131  # "FAQ1" in the file header: says that the database is ours
 
 migrations = Migrations("indexer")
@@ -105,4 +107,54 @@ def m004_history(db: Database) -> None:
         ' "by" text not null,'
         " at text not null,"
         " primary key (kind, name))"
+    )
+
+
+@migrations()
+def m005_judging_and_counting(db: Database) -> None:
+    """Regression cases and their runs, queries that were seen to, and a log that is fast to count.
+
+    ``text`` is what queries are counted and grouped by. The one index holds every column that is
+    counted, so that no row with its hits is read for a figure; it serves where the old one did.
+    """
+    log = db.table("query_log")
+    log.add_column("text", str, not_null_default="")
+    log.add_column("milliseconds", float)  # to the decision; null: asked before it was measured
+    db.conn.create_function("as_asked", 1, as_asked, deterministic=True)
+    db.execute("update query_log set text = as_asked(query)")
+    db.execute("drop index if exists idx_query_log_asked_at")
+    db.execute(
+        "create index query_log_counted on query_log (asked_at, text, decision, reason,"
+        " entry_key, chosen, feedback, revision, milliseconds)"
+    )
+    # AUTOINCREMENT: a page that still shows a removed case must never name another by its id.
+    db.execute(
+        "create table regression_cases ("
+        " id integer primary key autoincrement,"
+        " text text not null unique,"  # as asked; `query` is how it was typed
+        " query text not null,"
+        " entry_key text not null,"  # "": must be refused
+        " origin text not null,"
+        " added_by text not null,"
+        " added_at text not null,"
+        " enabled integer not null default 1)"
+    )
+    db.execute(
+        "create table regression_runs ("
+        " id integer primary key autoincrement,"
+        " revision integer not null,"
+        " at text not null,"
+        ' "by" text not null,'
+        " setup text not null,"  # JSON: what it ran with, in words
+        " measures text not null,"  # JSON, by field of Evaluation
+        " cases text)"  # JSON: every outcome; null in old runs, of which the curve is kept
+    )
+    db.execute(
+        "create table handled ("
+        " text text primary key,"
+        " action text not null,"
+        " entry_key text not null,"
+        ' "by" text not null,'
+        " at text not null,"
+        " revision integer not null)"  # the first that holds the change
     )

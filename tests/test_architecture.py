@@ -32,6 +32,13 @@ SQL_MODULES = {
     "indexer/migrations.py",
     "indexer/revisions.py",
     "indexer/draft.py",
+    "indexer/regression.py",
+    "indexer/unanswered.py",
+    "indexer/statistics.py",
+    "indexer/query_log.py",
+    "faq_app/accounts.py",
+    "faq_app/accounts_migrations.py",
+    "faq_app/lockout.py",
 }
 
 
