@@ -28,8 +28,10 @@ from indexer.errors import IndexerError, PublishError
 from indexer.evaluate_cli import evaluate
 from indexer.explain_cli import explain
 from indexer.lexicon_cli import keywords, signals, synonyms
+from indexer.log_cli import log
 from indexer.options import PATH, db_option, encoder_option, say
 from indexer.quality_cli import check_quality
+from indexer.regression_cli import regression
 from indexer.search import Searcher
 from indexer.store import Snapshot, Store
 from indexer.suggestions import LIMIT
@@ -256,7 +258,17 @@ def export(output: Path, db: Path) -> None:
     say(f"{output}: {count} 个条目")
 
 
-for _command in (explain, evaluate, calibrate, thresholds, keywords, synonyms, signals):
+for _command in (
+    explain,
+    evaluate,
+    calibrate,
+    thresholds,
+    keywords,
+    synonyms,
+    signals,
+    regression,
+    log,
+):
     main.add_command(_command)
 
 
