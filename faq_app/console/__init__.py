@@ -9,7 +9,7 @@ from typing import Any
 import gradio as gr
 
 from faq_app import chat
-from faq_app.console import hit_test, keywords, knowledge
+from faq_app.console import hit_test, keywords, knowledge, revisions
 from faq_app.console.parts import element
 from faq_app.operations.desk import Desk
 from faq_app.service import Service
@@ -41,6 +41,9 @@ def build(service: Service, accounts: object) -> gr.Blocks:
                 words = keywords.build(desk)
             with gr.Tab("知识管理", id="entries") as entries_tab:
                 entries = knowledge.build(desk)
+            with gr.Tab("版本", id="revisions") as revisions_tab:
+                past = revisions.build(desk)
+        revisions_tab.select(past.show, *past.listing, **QUIET)
         entries_tab.select(entries.show, *entries.listing, **QUIET)
         words_tab.select(words.show, *words.listing, **QUIET)
 

@@ -6,6 +6,7 @@ was typed where it was.
 
 import functools
 import logging
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +15,7 @@ import gradio as gr
 from distill.errors import DistillError
 from indexer.errors import IndexerError
 
+_DATABASE = re.compile(r"^\S+\.db: ")
 _log = logging.getLogger(__name__)
 
 
@@ -25,7 +27,9 @@ def explained(handler: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return handler(*arguments)
         except (IndexerError, DistillError, ValueError) as error:
-            raise gr.Error(str(error), title="没有做成", print_exception=False) from error
+            # Which file the database is in is no matter of the page.
+            text = _DATABASE.sub("", str(error))
+            raise gr.Error(text, title="没有做成", print_exception=False) from error
         except gr.Error:
             raise
         except Exception as error:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from faq_app.console import parts
 from faq_app.console.parts import Markup, element
-from faq_app.operations.effects import Effect, Outcome
+from faq_app.operations.effects import Effect, Outcome, TooMuchBroken
 
 _SHOWN = 50  # queries of a kind; more are only counted
 _OPEN = 6  # so few are shown at once
@@ -30,6 +30,17 @@ def effect_view(effect: Effect) -> Markup:
         "div", numbers, *_named("变差的", effect.broken), *_named("修复的", effect.fixed),
         class_="effect",
     )  # fmt: skip
+
+
+def insist_view(error: TooMuchBroken, **data: str) -> Markup:
+    """Return why a publish was refused, what it would break, and a button to do it still."""
+    return element(
+        "div",
+        element("p", str(error)),
+        effect_view(error.effect),
+        parts.button("insist", "仍然发布", **data),
+        class_="notice warning",
+    )
 
 
 def _named(title: str, outcomes: Sequence[Outcome]) -> list[Markup]:

@@ -13,10 +13,12 @@ import gradio as gr
 
 from faq_app.console import parts
 from faq_app.console.acting import explained
+from faq_app.console.effect import insist_view
 from faq_app.console.parts import Markup, element
 from faq_app.guard import require
 from faq_app.operations import imports
 from faq_app.operations.desk import Desk
+from faq_app.operations.effects import TooMuchBroken
 from indexer.errors import IndexerError
 from indexer.records import Entry
 from indexer.table_columns import ASSIGNABLE
@@ -52,6 +54,33 @@ def build(
             raise ValueError("还没有选文件")
         return _read(desk, file, mode, _assigned(chosen))
 
+    def import_file(
+        request: gr.Request,
+        file: str,
+        mode: str,
+        corrected: bool,
+        chosen: Sequence[list[int]],
+        insist: bool,
+        progress: gr.Progress,
+    ) -> tuple[Any, ...]:
+        user = require(request, "publisher")
+        try:
+            done = imports.run_import(
+                desk,
+                Path(file),
+                Path(file).name,
+                mode,
+                user.name,
+                _assigned(chosen) if corrected else None,
+                insist,
+                lambda done, total: progress((done, total), desc="正在计算向量"),
+            )
+        except TooMuchBroken as error:
+            return insist_view(error), gr.skip(), gr.skip()
+        said = f"已导入, 已发布第 {done.revision} 版, 新算了 {done.encoded} 个向量。"
+        more = "要退回, 到「版本」里回到上一版。"
+        return parts.done(said + more), gr.Button(visible=False), gr.Button(visible=False)
+
     @explained
     def imported(
         request: gr.Request,
@@ -61,19 +90,18 @@ def build(
         *chosen: list[int],
         progress: gr.Progress = gr.Progress(),  # noqa: B008
     ) -> tuple[Any, ...]:
-        user = require(request, "publisher")
-        done = imports.run_import(
-            desk,
-            Path(file),
-            Path(file).name,
-            mode,
-            user.name,
-            _assigned(chosen) if corrected else None,
-            lambda done, total: progress((done, total), desc="正在计算向量"),
-        )
-        said = f"已导入, 已发布第 {done.revision} 版, 新算了 {done.encoded} 个向量。"
-        more = "要退回, 到「版本」里回到上一版。"
-        return parts.done(said + more), gr.Button(visible=False), gr.Button(visible=False)
+        return import_file(request, file, mode, corrected, chosen, False, progress)
+
+    @explained
+    def imported_still(
+        request: gr.Request,
+        file: str,
+        mode: str,
+        corrected: bool,
+        *chosen: list[int],
+        progress: gr.Progress = gr.Progress(),  # noqa: B008
+    ) -> tuple[Any, ...]:
+        return import_file(request, file, mode, corrected, chosen, True, progress)
 
     def exported(ending: str) -> Path:
         path = Path(tempfile.mkdtemp(prefix="faq-")) / f"问答表.{ending}"
@@ -97,7 +125,7 @@ def build(
                     for name in ASSIGNABLE.values()
                 ]
             again = gr.Button("按这样的列重新读", size="sm", elem_id="import-again")
-        report = parts.view(elem_id="import-report")
+        report = parts.view(events=["insist"], elem_id="import-report")
         with gr.Row():
             confirm = gr.Button(
                 "确认导入并发布", variant="primary", visible=False, elem_id="import-go"
@@ -126,9 +154,10 @@ def build(
         outcome,
         **quiet,
     )
-    confirm.click(imported, [file, mode, corrected, *boxes], outcome, **quiet).success(
-        show, list(filters), list(listing), **quiet
-    )
+    for event, handler in ((confirm.click, imported), (report.insist, imported_still)):
+        event(handler, [file, mode, corrected, *boxes], outcome, **quiet).success(
+            show, list(filters), list(listing), **quiet
+        )
 
 
 def _assigned(chosen: Sequence[Sequence[int] | None]) -> imports.Assigned:

@@ -14,11 +14,12 @@ import gradio as gr
 
 from faq_app.console import parts
 from faq_app.console.acting import explained
-from faq_app.console.effect import effect_view
+from faq_app.console.effect import effect_view, insist_view
 from faq_app.console.parts import Markup, element
 from faq_app.guard import require
 from faq_app.operations import words
 from faq_app.operations.desk import Desk
+from faq_app.operations.effects import TooMuchBroken
 from indexer.records import Hit
 
 _SUGGESTIONS = 60  # changes that are tried; a minute
@@ -57,18 +58,30 @@ def build(desk: Desk) -> Keywords:
     def tried(word: str, factor: float, query: str) -> Markup:
         return _preview(desk, word, factor, query)
 
-    @explained
-    def saved(request: gr.Request, word: str, factor: float, query: str) -> tuple[Any, ...]:
+    def save_word(
+        request: gr.Request, word: str, factor: float, query: str, insist: bool
+    ) -> tuple[Any, ...]:
         user = require(request, "publisher")
         before = words.word_row(desk, word)
         if before.factor == factor:
             raise ValueError(f"「{before.word}」的倍数已经是 {factor:g}。怎么办: 先拖动滑块")
-        done = words.save(desk, word, factor, user.name)
+        try:
+            done = words.save(desk, word, factor, user.name, insist)
+        except TooMuchBroken as error:
+            return insist_view(error), gr.skip(), gr.skip(), gr.skip()
         said = f"「{before.word}」的倍数由 {before.factor:g} 改为 {factor:g}"
         said += f", 已发布第 {done.revision} 版, 顾客现在就按它得到答案。"
         notice = parts.done(said, parts.button("undo", "撤销"))
         undo = (before.word, before.factor, factor)
         return notice, undo, factor, _preview(desk, word, factor, query)
+
+    @explained
+    def saved(request: gr.Request, word: str, factor: float, query: str) -> tuple[Any, ...]:
+        return save_word(request, word, factor, query, insist=False)
+
+    @explained
+    def insisted(request: gr.Request, word: str, factor: float, query: str) -> tuple[Any, ...]:
+        return save_word(request, word, factor, query, insist=True)
 
     @explained
     def undone(
@@ -80,7 +93,7 @@ def build(desk: Desk) -> Keywords:
         word, factor, made = undo
         if words.word_row(desk, word).factor != made:
             raise ValueError(f"「{word}」此后又改过, 没有动它。怎么办: 在「版本」里回到以前的一版")
-        done = words.save(desk, word, factor, user.name)
+        done = words.save(desk, word, factor, user.name, insist=True)
         said = f"已撤销: 「{word}」的倍数又是 {factor:g} (第 {done.revision} 版)"
         return parts.done(said), None, word, factor, _preview(desk, word, factor, query)
 
@@ -102,12 +115,22 @@ def build(desk: Desk) -> Keywords:
         change = words.read_import(desk, Path(file))
         return _import(change), gr.Button(visible=bool(change.changed))
 
-    @explained
-    def imported(request: gr.Request, file: str) -> tuple[Any, Any]:
+    def import_words(request: gr.Request, file: str, insist: bool) -> tuple[Any, Any]:
         user = require(request, "publisher")
-        done = words.run_import(desk, Path(file), user.name)
+        try:
+            done = words.run_import(desk, Path(file), user.name, insist)
+        except TooMuchBroken as error:
+            return insist_view(error), gr.skip()
         said = f"已导入, 已发布第 {done.revision} 版。要退回, 到「版本」里回到上一版。"
         return parts.done(said), gr.Button(visible=False)
+
+    @explained
+    def imported(request: gr.Request, file: str) -> tuple[Any, Any]:
+        return import_words(request, file, insist=False)
+
+    @explained
+    def imported_still(request: gr.Request, file: str) -> tuple[Any, Any]:
+        return import_words(request, file, insist=True)
 
     undo = gr.State(None)
     with gr.Row():
@@ -139,7 +162,7 @@ def build(desk: Desk) -> Keywords:
                     "保存并发布", variant="primary", scale=0, min_width=130, elem_id="word-save",
                     elem_classes=["bottom"],
                 )  # fmt: skip
-            notice = parts.view(events=["undo"], elem_id="word-notice")
+            notice = parts.view(events=["undo", "insist"], elem_id="word-notice")
             preview = parts.view(_nothing_yet(), elem_id="word-preview")
     with gr.Accordion("建议: 哪些词调一调会更好", open=False):
         gr.Markdown("逐个试着改变一个词的倍数, 数一数修复和变差的提问。需要一两分钟。")
@@ -152,7 +175,7 @@ def build(desk: Desk) -> Keywords:
                 label="关键词表", file_types=[".csv", ".tsv", ".txt", ".xlsx"], height=120
             )
             gr.DownloadButton("导出现在的调整 (csv)", exported)
-        to_import = parts.view()
+        to_import = parts.view(events=["insist"])
         confirm = gr.Button("确认导入并发布", variant="primary", visible=False)
 
     quiet = {"api_visibility": "private", "show_progress": "hidden"}
@@ -172,17 +195,19 @@ def build(desk: Desk) -> Keywords:
         trigger_mode="always_last",
         **quiet | {"show_progress": "minimal"},
     )
-    gr.on(
-        [save.click], saved, [word, factor, query], [notice, undo, factor, preview], **quiet
-    ).then(listed, filters, listing, **quiet)
+    for event, handler in ((save.click, saved), (notice.insist, insisted)):
+        event(handler, [word, factor, query], [notice, undo, factor, preview], **quiet).success(
+            listed, filters, listing, **quiet
+        )
     notice.undo(undone, [undo, query], [notice, undo, word, factor, preview], **quiet).then(
         listed, filters, listing, **quiet
     )
     suggest.click(suggested, None, suggestions, api_visibility="private")
     file.change(read, file, [to_import, confirm], **quiet)
-    confirm.click(imported, file, [to_import, confirm], **quiet).then(
-        listed, filters, listing, **quiet
-    )
+    for event, handler in ((confirm.click, imported), (to_import.insist, imported_still)):
+        event(handler, file, [to_import, confirm], **quiet).success(
+            listed, filters, listing, **quiet
+        )
     return Keywords(listed, [filters, listing], opened, editor)
 
 
@@ -201,10 +226,11 @@ def _listing(rows: Sequence[words.WordRow], number: float, filtered: bool) -> Ma
             element("b", f"×{row.factor:g}") if row.factor != 1 else "×1",
             f"{row.weight:.2f}",
             str(row.questions),
+            parts.change(row.changed),
         )
         for row in page.rows
     ]
-    head = ("词", "IDF›", "倍数›", "权重›", "问法数›")
+    head = ("词", "IDF›", "倍数›", "权重›", "问法数›", "最近改动")
     return element("div", parts.table(head, cells), parts.pager(page, "个词"))
 
 

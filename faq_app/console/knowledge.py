@@ -12,12 +12,12 @@ import gradio as gr
 
 from faq_app.console import import_export, parts
 from faq_app.console.acting import explained
-from faq_app.console.effect import effect_view
+from faq_app.console.effect import effect_view, insist_view
 from faq_app.console.parts import Markup, element
 from faq_app.guard import require
 from faq_app.operations import entries
 from faq_app.operations.desk import Desk
-from faq_app.operations.effects import effect_of
+from faq_app.operations.effects import TooMuchBroken, effect_of
 from indexer.records import Entry
 
 _EXCERPT = 60  # characters of an answer in the list
@@ -89,37 +89,53 @@ def build(desk: Desk) -> Knowledge:
             raise ValueError("没有改动。怎么办: 改好再看影响")
         return effect_view(effect_of(desk, desk.rehearse([entry])))
 
+    def perform(
+        request: gr.Request, action: str, seen: Entry | None, values: Sequence[Any], insist: bool
+    ) -> tuple[Any, ...]:
+        """Save, switch or delete; return what ``form`` and ``undo`` show then."""
+        user = require(request, "publisher")
+        if seen is None and action != "save":
+            raise ValueError("这是一条还没有保存的条目。怎么办: 先保存")
+        entry = None
+        try:
+            if action == "save":
+                entry = composed(seen, values)
+                entry, done = entries.save(desk, entry, seen, user.name, insist)
+                undo = entries.undo_of(desk, seen, entry)
+                verb = "已保存" if seen else "已新增"
+            elif action == "switch":
+                entry, done = entries.switch(desk, seen, user.name, insist)
+                undo = entries.undo_of(desk, seen, entry)
+                verb = "已启用" if entry.enabled else "已停用, 顾客不再看到"
+            else:
+                undo = entries.undo_of(desk, seen, None)
+                done = entries.delete(desk, seen, user.name, insist)
+                verb = "已删除"
+        except TooMuchBroken as error:
+            unchanged = [gr.skip()] * (len(form) - 1)
+            return *unchanged, insist_view(error, action=action), gr.skip()
+        question = entry.question if entry else seen.question
+        said = f"{verb}「{question}」, 已发布第 {done.revision} 版。"
+        shown = _form(desk, entry) if entry else opened_new()
+        return *shown[:-1], parts.done(said, parts.button("undo", "撤销")), undo
+
     @explained
     def saved(request: gr.Request, seen: Entry | None, *values: Any) -> tuple[Any, ...]:
-        user = require(request, "publisher")
-        entry = composed(seen, values)
-        entry, done = entries.save(desk, entry, seen, user.name)
-        undo = entries.undo_of(desk, seen, entry)
-        verb = "已保存" if seen else "已新增"
-        said = f"{verb}「{entry.question}」, 已发布第 {done.revision} 版。"
-        notice = parts.done(said, parts.button("undo", "撤销"))
-        return *_form(desk, entry)[:-1], notice, undo
+        return perform(request, "save", seen, values, insist=False)
 
     @explained
     def switched(request: gr.Request, seen: Entry | None) -> tuple[Any, ...]:
-        user = require(request, "publisher")
-        if seen is None:
-            raise ValueError("这是一条还没有保存的条目")
-        entry, done = entries.switch(desk, seen, user.name)
-        undo = entries.undo_of(desk, seen, entry)
-        verb = "已启用" if entry.enabled else "已停用, 顾客不再看到"
-        said = f"{verb}「{entry.question}」(第 {done.revision} 版)。"
-        return *_form(desk, entry)[:-1], parts.done(said, parts.button("undo", "撤销")), undo
+        return perform(request, "switch", seen, (), insist=False)
 
     @explained
     def deleted(request: gr.Request, seen: Entry | None) -> tuple[Any, ...]:
-        user = require(request, "publisher")
-        if seen is None:
-            raise ValueError("这是一条还没有保存的条目")
-        undo = entries.undo_of(desk, seen, None)
-        done = entries.delete(desk, seen, user.name)
-        said = f"已删除「{seen.question}」(第 {done.revision} 版)。"
-        return *opened_new()[:-1], parts.done(said, parts.button("undo", "撤销")), undo
+        return perform(request, "delete", seen, (), insist=False)
+
+    @explained
+    def insisted(
+        request: gr.Request, event: gr.EventData, seen: Entry | None, *values: Any
+    ) -> tuple[Any, ...]:
+        return perform(request, event.action, seen, values, insist=True)
 
     @explained
     def undone(request: gr.Request, undo: entries.Undo | None) -> tuple[Any, ...]:
@@ -150,7 +166,7 @@ def build(desk: Desk) -> Knowledge:
             with gr.Row():
                 title = parts.view(_title(None), elem_id="entry-title")
                 new = gr.Button("新增条目", size="sm", scale=0, min_width=100, elem_id="entry-new")
-            notice = parts.view(events=["undo"], elem_id="entry-notice")
+            notice = parts.view(events=["undo", "insist"], elem_id="entry-notice")
             question = gr.Textbox(label="标准问", max_lines=3, elem_id="entry-question")
             variants = gr.Textbox(
                 label="相似问 (一行一条)", lines=4, max_lines=12, elem_id="entry-variants"
@@ -216,6 +232,7 @@ def build(desk: Desk) -> Knowledge:
         (save.click, saved, [seen, *values]),
         (switch.click, switched, seen),
         (delete.click, deleted, seen),
+        (notice.insist, insisted, [seen, *values]),
         (notice.undo, undone, undo),
     ):
         event(handler, inputs, [*form, undo], **busy).success(shown, filters, again, **quiet)

@@ -7,6 +7,7 @@ event that carries the button's data (see console.js).
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -16,6 +17,7 @@ from faq_app.chat import render_answer
 from indexer.decision import DecisionKind, band
 from indexer.markup import Markup, element
 from indexer.reasons import DECISIONS
+from indexer.revisions import Revision
 
 T = TypeVar("T")
 
@@ -125,6 +127,19 @@ def warning(*texts: str) -> Markup:
 def failure(text: str) -> Markup:
     """Return why nothing was done."""
     return element("div", element("span", text), class_="notice failure")
+
+
+def local_time(at: str) -> str:
+    """Return a stored moment (UTC, ISO 8601) as people here read it."""
+    return datetime.fromisoformat(at).astimezone().strftime("%Y-%m-%d %H:%M")
+
+
+def change(revision: Revision | None) -> Markup:
+    """Return when something was changed and by whom; nothing if it never was."""
+    if revision is None:
+        return Markup("")
+    said = f"{local_time(revision.at)[5:]} {revision.by}"
+    return element("span", said, title=f"第 {revision.revision} 版: {revision.what}", class_="soft")
 
 
 def decision_chip(kind: DecisionKind) -> Markup:

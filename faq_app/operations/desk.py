@@ -47,6 +47,11 @@ class Desk:
                 self._kept[name] = (searcher.revision, made)
         return made
 
+    def forget(self, name: str) -> None:
+        """Let ``once_a_revision`` make this again: something besides the revision changed."""
+        with self._working:
+            self._kept.pop(name, None)
+
     def rehearse(
         self,
         changes: Iterable[Entry] = (),

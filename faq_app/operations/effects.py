@@ -1,22 +1,29 @@
 """What does a change mend, and what does it break? Told by name, before anything is published.
 
 In: a desk and the searcher that a change would make. Out: an ``Effect``: queries that come out
-right only with the change, only without, or as before.
+right only with the change, only without, or as before; and a publish that is refused if too much
+breaks, unless somebody insists.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from faq_app.operations.desk import Desk
+from indexer import regression
+from indexer.build import Published
+from indexer.comparison import Change
+from indexer.decision import DecisionKind
+from indexer.errors import PublishError
 from indexer.evaluate import Case, LabelledQuery, run_cases
 from indexer.leave_one_out import leave_one_out
 from indexer.reasons import DECISIONS
-from indexer.records import Entry, SearchResult
+from indexer.records import Entry
 from indexer.search import Searcher
 
 OWN_AT_MOST = 300  # similar questions asked without themselves, where nobody has labelled any
-
-Search = Callable[[str, int], SearchResult]
+GATE = 3  # regression cases that a publish may break unasked, until somebody sets another number
+GATE_SETTING = "gate"
 
 
 @dataclass(frozen=True)
@@ -31,49 +38,137 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Effect:
-    """What became of the queries; ``source`` says in words which ones were asked."""
+    """What became of the queries.
+
+    ``source`` says in words which ones were asked; ``record`` is what a revision remembers, None
+    where nobody has labelled any.
+    """
 
     fixed: tuple[Outcome, ...]
     broken: tuple[Outcome, ...]
     unchanged: int
     source: str
+    record: Mapping[str, Any] | None = None
+
+
+class TooMuchBroken(PublishError):
+    """A publish would break more regression cases than is allowed unasked; nothing was done."""
+
+    def __init__(self, effect: Effect, allowed: int) -> None:
+        super().__init__(
+            f"这个改动会弄坏 {len(effect.broken)} 条回归提问 (最多允许 {allowed} 条), 还没有发布。"
+            "怎么办: 看看是哪些, 改一改; 或者确认仍然发布"
+        )
+        self.effect = effect
 
 
 @dataclass(frozen=True)
-class _Yardstick:
-    cases: tuple[Case, ...]
-    source: str
-    search_of: Callable[[Searcher], Search]
+class _Before:
+    """The queries as they come out now: the regression set, or else the FAQ's own."""
+
+    labelled: tuple[LabelledQuery, ...]
+    run: regression.Run | None
+    own: tuple[Case, ...] = ()
 
 
 def effect_of(desk: Desk, changed: Searcher) -> Effect:
     """Ask the regression queries of ``changed``, and compare with what is published."""
-    yardstick = desk.once_a_revision("yardstick", _yardstick)
-    queries = [case.query for case in yardstick.cases]
-    after = run_cases(changed, queries, search=yardstick.search_of(changed))
-    pairs = list(zip(yardstick.cases, after, strict=True))
+    store = desk.service.store
+    before = _before(desk)
     entries = {**desk.searcher.entries, **changed.entries}
-    fixed = [_outcome(old, new, entries) for old, new in pairs if new.right and not old.right]
-    broken = [_outcome(old, new, entries) for old, new in pairs if old.right and not new.right]
-    unchanged = len(pairs) - len(fixed) - len(broken)
-    return Effect(tuple(fixed), tuple(broken), unchanged, yardstick.source)
+    if before.run is None:
+        search = leave_one_out(changed, OWN_AT_MOST).search
+        after = run_cases(changed, [case.query for case in before.own], search=search)
+        outcomes = [
+            (old.right, new.right, _of_cases(old, new, entries))
+            for old, new in zip(before.own, after, strict=True)
+        ]
+        fixed = tuple(found for was, now, found in outcomes if now and not was)
+        broken = tuple(found for was, now, found in outcomes if was and not now)
+        source = f"自己的 {len(after)} 条相似问, 各自去掉自己再问 (还没有回归集)"
+        return Effect(fixed, broken, len(after) - len(fixed) - len(broken), source)
+    found = regression.compare_runs(before.run, regression.run(store, changed, before.labelled))
+    return Effect(
+        tuple(_of_change(change, entries) for change in found.fixed),
+        tuple(_of_change(change, entries) for change in found.broken),
+        len(found.unchanged),
+        f"回归集的 {len(before.labelled)} 条提问",
+        regression.as_json(found),
+    )
 
 
-def _yardstick(searcher: Searcher) -> _Yardstick:
-    def search_of(one: Searcher) -> Search:
-        return leave_one_out(one, OWN_AT_MOST).search
+def publish(
+    desk: Desk,
+    by: str,
+    what: str,
+    changes: Iterable[Entry] = (),
+    settings: Mapping[str, Any] | None = None,
+    deleted: Collection[str] = (),
+    *,
+    insist: bool = False,
+    **more: Any,
+) -> Published:
+    """Publish a change together with what the regression set says of it.
 
-    own: Sequence[LabelledQuery] = leave_one_out(searcher, OWN_AT_MOST).queries
-    cases = run_cases(searcher, own, search=search_of(searcher))
-    return _Yardstick(tuple(cases), f"自己的 {len(own)} 条相似问, 各自去掉自己再问", search_of)
+    Raises TooMuchBroken if it breaks more cases than is allowed, unless somebody insists; otherwise
+    as ``Desk.publish``.
+    """
+    changes = tuple(changes)
+    record = None
+    if regression.labelled_queries(desk.service.store):
+        effect = effect_of(desk, desk.rehearse(changes, settings, deleted))
+        if len(effect.broken) > allowed(desk) and not insist:
+            raise TooMuchBroken(effect, allowed(desk))
+        record = effect.record
+    return desk.publish(by, what, changes, settings, deleted=deleted, regression=record, **more)
 
 
-def _outcome(before: Case, after: Case, entries: Mapping[str, Entry]) -> Outcome:
-    right = entries.get(before.expected)
-    expected = right.question if right else "(库外, 应拒答)"
-    return Outcome(before.query.query, expected, _said(before, entries), _said(after, entries))
+def allowed(desk: Desk) -> int:
+    """Return how many regression cases a publish may break unasked."""
+    return desk.service.store.setting(GATE_SETTING, GATE)
 
 
-def _said(case: Case, entries: Mapping[str, Entry]) -> str:
-    shown = entries.get(case.shown)
-    return f"{DECISIONS[case.decided]}: {shown.question}" if shown else DECISIONS[case.decided]
+def _before(desk: Desk) -> _Before:
+    store = desk.service.store
+    labelled = tuple(regression.labelled_queries(store))
+    before = desk.once_a_revision("effects", lambda searcher: _asked(desk, searcher, labelled))
+    if before.labelled != labelled:  # the set changed, the FAQ did not
+        desk.forget("effects")
+        before = desk.once_a_revision("effects", lambda searcher: _asked(desk, searcher, labelled))
+    return before
+
+
+def _asked(desk: Desk, searcher: Searcher, labelled: Sequence[LabelledQuery]) -> _Before:
+    if labelled:
+        return _Before(tuple(labelled), regression.run(desk.service.store, searcher, labelled))
+    own = leave_one_out(searcher, OWN_AT_MOST)
+    return _Before((), None, tuple(run_cases(searcher, own.queries, search=own.search)))
+
+
+def _of_cases(before: Case, after: Case, entries: Mapping[str, Entry]) -> Outcome:
+    return Outcome(
+        before.query.query,
+        _expected(before.expected, entries),
+        _said(before.decided, before.shown, entries),
+        _said(after.decided, after.shown, entries),
+    )
+
+
+def _of_change(change: Change, entries: Mapping[str, Entry]) -> Outcome:
+    return Outcome(
+        change.before.query,
+        _expected(change.before.expected, entries),
+        _said(change.before.decided, change.before.shown, entries),
+        _said(change.after.decided, change.after.shown, entries),
+    )
+
+
+def _expected(key: str, entries: Mapping[str, Entry]) -> str:
+    if not key:
+        return "(库外, 应拒答)"
+    return entries[key].question if key in entries else f"{key} (已没有)"
+
+
+def _said(decided: DecisionKind, key: str, entries: Mapping[str, Entry]) -> str:
+    shown = entries.get(key)
+    return f"{DECISIONS[decided]}: {shown.question}" if shown else DECISIONS[decided]

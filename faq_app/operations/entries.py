@@ -11,6 +11,7 @@ from datetime import date
 from typing import Literal
 
 from distill.text import normalise, speaks
+from faq_app.operations import effects
 from faq_app.operations.desk import Desk
 from indexer.build import Published
 from indexer.errors import InputError
@@ -140,7 +141,9 @@ def nearer_elsewhere(desk: Desk, entry: Entry, seen: Entry | None) -> list[Neare
     return found
 
 
-def save(desk: Desk, entry: Entry, seen: Entry | None, by: str) -> tuple[Entry, Published]:
+def save(
+    desk: Desk, entry: Entry, seen: Entry | None, by: str, insist: bool = False
+) -> tuple[Entry, Published]:
     """Publish a new or changed entry; ``seen`` is what its editor started from, None if new.
 
     Raises InputError if a wording is another entry's, or nothing changed; PublishError if somebody
@@ -153,22 +156,25 @@ def save(desk: Desk, entry: Entry, seen: Entry | None, by: str) -> tuple[Entry, 
     _require_own_wordings(desk, entry)
     verb = "修改" if seen else "新增"
     what = f"{verb}「{entry.question[:30]}」"
-    return entry, desk.publish(by, what, [entry], expected={entry.key: seen})
+    expected = {entry.key: seen}
+    return entry, effects.publish(desk, by, what, [entry], expected=expected, insist=insist)
 
 
-def switch(desk: Desk, seen: Entry, by: str) -> tuple[Entry, Published]:
+def switch(desk: Desk, seen: Entry, by: str, insist: bool = False) -> tuple[Entry, Published]:
     """Publish an entry switched off if it is on, else on. Raises as ``save`` does."""
     entry = replace(seen, enabled=not seen.enabled)
     if entry.enabled:
         _require_own_wordings(desk, entry)
     what = f"{'启用' if entry.enabled else '停用'}「{entry.question[:30]}」"
-    return entry, desk.publish(by, what, [entry], expected={entry.key: seen})
+    expected = {entry.key: seen}
+    return entry, effects.publish(desk, by, what, [entry], expected=expected, insist=insist)
 
 
-def delete(desk: Desk, seen: Entry, by: str) -> Published:
+def delete(desk: Desk, seen: Entry, by: str, insist: bool = False) -> Published:
     """Publish the FAQ without an entry. Raises PublishError if somebody changed it meanwhile."""
     what = f"删除「{seen.question[:30]}」"
-    return desk.publish(by, what, deleted=[seen.key], expected={seen.key: seen})
+    expected = {seen.key: seen}
+    return effects.publish(desk, by, what, deleted=[seen.key], expected=expected, insist=insist)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from faq_app.operations import effects
 from faq_app.operations.desk import Desk
 from indexer.build import Mode, Plan, Published, plan_import
 from indexer.errors import InputError, TableError
@@ -66,6 +67,7 @@ def run_import(
     mode: Mode,
     by: str,
     assigned: Assigned | None = None,
+    insist: bool = False,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Published:
     """Publish what a file changes, compared with what is published by now.
@@ -76,7 +78,7 @@ def run_import(
     plan = read_import(desk, path, mode, assigned).plan
     if not plan.changes:
         raise InputError(f"{name}: 和现在的条目一样, 没有什么要导入")
-    return desk.publish(by, f"导入 {name}", plan.changes, None, progress)
+    return effects.publish(desk, by, f"导入 {name}", plan.changes, insist=insist, progress=progress)
 
 
 def export(desk: Desk, path: Path) -> int:

@@ -5,20 +5,23 @@ new revision.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from distill.text import normalise, segment, speaks
+from faq_app.operations import effects
 from faq_app.operations.desk import Desk
 from faq_app.operations.effects import Effect, effect_of
 from faq_app.service import MAX_QUERY_LENGTH
 from indexer.build import Published
 from indexer.decision import OPTIONS, DecisionKind, decide
+from indexer.history import keyword_changes
 from indexer.keyword_file import read_keywords, write_keywords
 from indexer.lexicon import with_keyword
 from indexer.records import Hit
+from indexer.revisions import Revision
 from indexer.search import Searcher
 from indexer.suggestions import Change, Suggestions, suggest_keywords
 
@@ -34,6 +37,7 @@ class WordRow:
     idf: float
     factor: float
     questions: int  # that hold it, as a keyword would be found in them
+    changed: Revision | None = None  # the revision in which its factor changed last
 
     @property
     def weight(self) -> float:
@@ -75,7 +79,7 @@ def words(desk: Desk, wanted: str = "", changed_only: bool = False) -> list[Word
     What matters is questions × IDF²: said often, and telling. Single characters are left out unless
     they are asked for, or changed: as a keyword, one would cut longer words to pieces.
     """
-    rows = desk.once_a_revision("words", _rows)
+    rows = _all_rows(desk)
     wanted = normalise(wanted)
     return [
         row
@@ -89,8 +93,8 @@ def words(desk: Desk, wanted: str = "", changed_only: bool = False) -> list[Word
 def word_row(desk: Desk, word: str) -> WordRow:
     """Return what is known of any word. Raises ValueError for what cannot be a keyword."""
     clean = _checked(word, 1.0)
-    found = next((row for row in desk.once_a_revision("words", _rows) if row.word == clean), None)
-    return found or _row(desk.searcher, clean, _questions(desk.searcher))
+    found = next((row for row in _all_rows(desk) if row.word == clean), None)
+    return found or _row(desk.searcher, clean, _questions(desk.searcher), {})
 
 
 def preview(desk: Desk, word: str, factor: float, query: str = "") -> KeywordPreview:
@@ -117,14 +121,15 @@ def preview(desk: Desk, word: str, factor: float, query: str = "") -> KeywordPre
     )
 
 
-def save(desk: Desk, word: str, factor: float, by: str) -> Published:
+def save(desk: Desk, word: str, factor: float, by: str, insist: bool = False) -> Published:
     """Publish a word's factor; 1 lets it weigh what it weighs by itself.
 
-    Raises ValueError as ``preview`` does, PublishError if another operator published meanwhile.
+    Raises ValueError as ``preview`` does, and as ``effects.publish``.
     """
     clean = _checked(word, factor)
     keywords = with_keyword(desk.searcher.lexicon.keywords, clean, factor)
-    return desk.publish(by, f"关键词 {clean} = {factor:g}", settings={"keywords": keywords})
+    what = f"关键词 {clean} = {factor:g}"
+    return effects.publish(desk, by, what, settings={"keywords": keywords}, insist=insist)
 
 
 def suggest(
@@ -155,9 +160,10 @@ def read_import(desk: Desk, path: Path) -> KeywordImport:
     return KeywordImport(changed, effect_of(desk, desk.rehearse(settings={"keywords": then})))
 
 
-def run_import(desk: Desk, path: Path, by: str) -> Published:
+def run_import(desk: Desk, path: Path, by: str, insist: bool = False) -> Published:
     """Publish the words and factors of a table in place of those that are set now."""
-    return desk.publish(by, f"导入关键词 {path.name}", settings={"keywords": _read(path)})
+    what = f"导入关键词 {path.name}"
+    return effects.publish(desk, by, what, settings={"keywords": _read(path)}, insist=insist)
 
 
 def _read(path: Path) -> dict[str, float]:
@@ -196,23 +202,29 @@ def _ranking(searcher: Searcher, query: str) -> Ranking:
     return Ranking(decide(result, searcher.thresholds).kind, result.hits)
 
 
-def _rows(searcher: Searcher) -> list[WordRow]:
+def _all_rows(desk: Desk) -> list[WordRow]:
+    store = desk.service.store
+    return desk.once_a_revision("words", lambda searcher: _rows(searcher, keyword_changes(store)))
+
+
+def _rows(searcher: Searcher, changes: Mapping[str, Revision]) -> list[WordRow]:
     questions = _questions(searcher)
     known = {word: 0 for word in searcher.lexicon.keywords}
     found = Counter(known)
     for question in questions.splitlines():
         found.update(_cut(question))
-    rows = [_row(searcher, word, questions) for word in found]
+    rows = [_row(searcher, word, questions, changes) for word in found]
     return sorted(rows, key=lambda row: (-row.questions * row.idf**2, row.word))
 
 
-def _row(searcher: Searcher, word: str, questions: str) -> WordRow:
+def _row(searcher: Searcher, word: str, questions: str, changes: Mapping[str, Revision]) -> WordRow:
     weighting = searcher.encoder.weighting
     return WordRow(
         word,
         weighting.idf.idf(word),
         searcher.lexicon.keywords.get(word, 1.0),
         _lines_with(questions, word),
+        changes.get(word),
     )
 
 
