@@ -1,0 +1,3 @@
+from faq_app.accounts_cli import main
+
+main(prog_name="python -m faq_app")

@@ -1,0 +1,45 @@
+"""Which tables do accounts have? Migrations of their own, in the database of the FAQ."""
+
+from sqlite_utils import Database
+from sqlite_utils.migrations import Migrations
+
+migrations = Migrations("accounts")
+
+
+@migrations()
+def a001_accounts(db: Database) -> None:
+    """Users, their sessions, failed logins, and who did what."""
+    db.execute(
+        "create table users ("
+        " name text primary key,"
+        " password text not null,"  # scrypt$n$r$p$salt$key
+        " role text not null check (role in ('viewer', 'editor', 'publisher')),"
+        " created text not null,"  # UTC, ISO 8601
+        " disabled integer not null default 0)"
+    )
+    # Times that are compared with a clock are seconds since 1970, UTC.
+    db.execute(
+        "create table sessions ("
+        " token_hash text primary key,"  # SHA-256: who reads the file cannot log in with it
+        " user text not null references users(name),"
+        " created real not null,"
+        " last_seen real not null)"
+    )
+    db.table("sessions").create_index(["user"])
+    db.execute(
+        "create table login_failures ("
+        " key text primary key,"  # user:NAME or address:ADDRESS
+        " count integer not null,"
+        " last real not null,"
+        " before real not null)"  # what ``last`` was, to take a charge back
+    )
+    # AUTOINCREMENT: a gap shows that a row was taken out.
+    db.execute(
+        "create table audit_log ("
+        " id integer primary key autoincrement,"
+        " at text not null,"  # UTC, ISO 8601
+        " by text not null,"
+        " what text not null,"
+        " detail text not null,"
+        " address text not null)"
+    )
