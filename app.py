@@ -1,6 +1,7 @@
-"""python app.py: starts the chat page and the HTTP API (faq_app.server)."""
+"""python app.py: starts the chat page, the console and the HTTP API (faq_app.server)."""
 
 import errno
+import ipaddress
 import logging
 import os
 import signal
@@ -26,8 +27,17 @@ import click
 )
 @click.option("--host", default="127.0.0.1", show_default=True, help="0.0.0.0 opens it to others.")
 @click.option("--port", default=7860, show_default=True, type=click.IntRange(1, 65535))
-def main(db: Path, encoder: Path | None, host: str, port: int) -> None:
-    """Serve the chat page and the HTTP API from one database.
+@click.option(
+    "--trusted-proxy",
+    "trusted_proxies",
+    multiple=True,
+    metavar="ADDRESS",
+    callback=lambda ctx, param, values: [_network(value) for value in values],
+    help="Reverse proxy (address or network) to believe when it says who asks, and whether over "
+    "TLS. May be repeated.",
+)
+def main(db: Path, encoder: Path | None, host: str, port: int, trusted_proxies: list[str]) -> None:
+    """Serve the chat page, the operators' console at /admin and the HTTP API from one database.
 
     \b
     Example:
@@ -46,7 +56,7 @@ def main(db: Path, encoder: Path | None, host: str, port: int) -> None:
     from indexer.errors import IndexerError
 
     try:
-        server.run(db, encoder, listener)
+        server.run(db, encoder, listener, trusted_proxies)
     except (IndexerError, DistillError) as error:
         raise click.ClickException(str(error)) from error
 
@@ -54,6 +64,15 @@ def main(db: Path, encoder: Path | None, host: str, port: int) -> None:
 def _build_command(db: Path) -> str:
     build = "python -m indexer build data/faq.csv"
     return build if db == Path("data/faq.db") else f"{build} --db {db}"
+
+
+def _network(written: str) -> str:
+    try:
+        return str(ipaddress.ip_network(written, strict=False))
+    except ValueError:
+        raise click.BadParameter(
+            f"{written} 不是地址或网段。怎么办: 写反向代理的地址, 如 --trusted-proxy 127.0.0.1"
+        ) from None
 
 
 def _bind(host: str, port: int) -> socket.socket:

@@ -1,4 +1,4 @@
-"""How do page and API become one web server? Routes of the API first, the chat page last, at /.
+"""How do pages and API become one web server? The API first, /admin, the chat page last, at /.
 
 In: a database, an encoder, a bound socket. Nothing here, or imported from here, needs torch.
 """
@@ -6,16 +6,19 @@ In: a database, an encoder, a bound socket. Nothing here, or imported from here,
 import os
 import re
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 import gradio as gr
 import uvicorn
-from fastapi import FastAPI
+from fastapi import FastAPI, HTTPException
 
-from faq_app import api, chat
+from faq_app import api, chat, console
+from faq_app.accounts import Accounts
+from faq_app.guard import HOME, Guard
+from faq_app.login import login_pages
 from faq_app.service import Service
 
 # Sessions whose transcripts are kept in memory; the oldest is dropped first.
@@ -34,37 +37,86 @@ def create_app(service: Service) -> FastAPI:
     # FastAPI's own /docs page loads its scripts from a CDN.
     app = FastAPI(title=chat.TITLE, docs_url=None, redoc_url=None, openapi_url="/api/openapi.json")
     api.install(app, service)
-    page = chat.build_chat(service)
+    _close_files(app)
+    accounts = Accounts(service.store)
+    console_page = console.build(service, accounts)
+    _mount(
+        app,
+        console_page,
+        HOME,
+        css=console.CSS,
+        max_file_size=console.MAX_UPLOAD,
+        # A second lock: without the guard before it, Gradio itself lets nobody in.
+        auth_dependency=lambda request: getattr(request.scope.get("user"), "name", None),
+    )
+    # Nothing is uploaded on the chat page.
+    _mount(app, chat.build_chat(service), "/", css=chat.CSS, max_file_size="1kb")
+    heads = {"/": (chat.TITLE, chat.SUBTITLE), f"{HOME}/": (console.TITLE, console.TITLE)}
+    app.add_middleware(_OwnPageHead, heads=heads)
+    # Added last, it is asked first.
+    login = login_pages(accounts, service.store.path)
+    app.add_middleware(Guard, accounts=accounts, login=login)
+    return app
+
+
+def _mount(app: FastAPI, page: gr.Blocks, path: str, **more: Any) -> None:
     page.queue(default_concurrency_limit=8, max_size=64)
     page.state_session_capacity = SESSIONS
     gr.mount_gradio_app(
         app,
         page,
-        "/",
+        path,
         ssr_mode=False,
         show_error=False,
         run_history=False,
         footer_links=[],
-        max_file_size="1kb",  # nothing is uploaded here
         theme=chat.theme(),
-        css=chat.CSS,
+        **more,
     )
-    app.add_middleware(_OwnPageHead)
-    return app
 
 
-def run(db: Path, encoder: Path | None, listener: socket.socket) -> None:
-    """Serve until a signal comes; raises IndexerError or DistillError if it cannot start."""
+def _close_files(app: FastAPI) -> None:
+    """Answer 404 where Gradio would give the chat page's visitors files.
+
+    All pages of a process share one folder: what operators upload and download lies there too. The
+    chat page has no files, and need not fetch other sites' for anybody.
+    """
+
+    def closed(rest: str) -> None:
+        raise HTTPException(404, "这里没有文件")
+
+    for name in ("file", "upload", "proxy", "deep_link", "stream"):
+        # With what stands after the name: file=…, upload_progress.
+        path = f"/gradio_api/{name}{{rest:path}}"
+        app.add_api_route(path, closed, methods=["GET", "HEAD", "POST"], include_in_schema=False)
+
+
+def run(
+    db: Path, encoder: Path | None, listener: socket.socket, trusted_proxies: Sequence[str] = ()
+) -> None:
+    """Serve until a signal comes; raises IndexerError or DistillError if it cannot start.
+
+    ``trusted_proxies``: addresses or networks that are believed when they say for whom they ask
+    (X-Forwarded-For), and whether over TLS (X-Forwarded-Proto).
+    """
     service = Service.open(db, encoder)
     try:
-        config = uvicorn.Config(
-            create_app(service),
-            log_level="warning",
-            timeout_graceful_shutdown=SHUTDOWN_SECONDS,
-        )
+        config = configuration(create_app(service), trusted_proxies)
         _Server(config, service).run(sockets=[listener])
     finally:
         service.close()
+
+
+def configuration(app: FastAPI, trusted_proxies: Sequence[str] = ()) -> uvicorn.Config:
+    """Return how the application is served; see ``run``."""
+    return uvicorn.Config(
+        app,
+        log_level="warning",
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+        # uvicorn alone would believe whoever asks from this machine.
+        proxy_headers=bool(trusted_proxies),
+        forwarded_allow_ips=list(trusted_proxies),
+    )
 
 
 class _Server(uvicorn.Server):
@@ -92,11 +144,15 @@ class _OwnPageHead:
     lang="en" would make browsers offer to translate a Chinese page.
     """
 
-    def __init__(self, app: Callable[..., Awaitable[None]]) -> None:
+    def __init__(
+        self, app: Callable[..., Awaitable[None]], heads: Mapping[str, tuple[str, str]]
+    ) -> None:
+        """``heads``: title and description of the page at each path."""
         self._app = app
+        self._heads = heads
 
     async def __call__(self, scope: Message, receive: Callable, send: Callable) -> None:
-        if scope["type"] != "http" or scope["path"] != "/":
+        if scope["type"] != "http" or scope["path"] not in self._heads:
             await self._app(scope, receive, send)
             return
         # Compressed, the page could not be edited.
@@ -114,7 +170,7 @@ class _OwnPageHead:
                 return
             body += message.get("body", b"")
             if not message.get("more_body"):
-                page = _own_head(body)
+                page = _own_head(body, *self._heads[scope["path"]])
                 kept = [pair for pair in start["headers"] if pair[0].lower() != b"content-length"]
                 length = (b"content-length", str(len(page)).encode())
                 await send(start | {"headers": [*kept, length]})
@@ -123,11 +179,11 @@ class _OwnPageHead:
         await self._app(scope | {"headers": headers}, receive, edit)
 
 
-def _own_head(page: bytes) -> bytes:
+def _own_head(page: bytes, title: str, description: str) -> bytes:
     head = (
-        f'<meta property="og:title" content="{chat.TITLE}" />'
-        f'<meta property="og:description" content="{chat.SUBTITLE}" />'
-        f"<title>{chat.TITLE}</title>"
+        f'<meta property="og:title" content="{title}" />'
+        f'<meta property="og:description" content="{description}" />'
+        f"<title>{title}</title>"
     )
     page = _GRADIO_META.sub(b"", page).replace(b'lang="en"', b'lang="zh-CN"', 1)
     return page.replace(b"</head>", head.encode() + b"</head>", 1)
