@@ -16,6 +16,7 @@ import gradio as gr
 from markdown_it import MarkdownIt
 
 from faq_app.service import MAX_QUERY_LENGTH, Reply, Service, Verdict
+from faq_app.wording import Wording
 from indexer.errors import StoreError
 
 TITLE = "智能客服"
@@ -23,6 +24,7 @@ SUBTITLE = "常见问题助手"
 FONT = ("system-ui", "PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC", "sans-serif")
 
 Turns = tuple["Turn", ...]
+DEFAULT = Wording()
 
 PALETTE = Path(__file__).with_name("palette.css").read_text(encoding="utf-8")
 CSS = PALETTE + Path(__file__).with_name("chat.css").read_text(encoding="utf-8")
@@ -55,7 +57,10 @@ def build_chat(service: Service) -> gr.Blocks:
         return _chips(service.frequent_questions())
 
     def page_of(turns: Turns) -> str:
-        return _page(service.frequent_questions(), turns)
+        return _page(service.frequent_questions(), turns, service.wording)
+
+    def opened() -> str:
+        return _page((), (), service.wording)
 
     def ask(said: str, turns: Turns) -> tuple[Turns, str, str]:
         if not said.strip():
@@ -82,7 +87,7 @@ def build_chat(service: Service) -> gr.Blocks:
     with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True) as page:
         turns = gr.State(())
         log = gr.HTML(
-            _page((), ()),
+            opened,
             elem_id="chat",
             apply_default_css=False,
             js_on_load=JS,
@@ -169,13 +174,16 @@ def _has(turns: Turns, trace_id: str) -> bool:
     return False
 
 
-def _page(frequent: Sequence[str], turns: Turns) -> str:
+def _page(frequent: Sequence[str], turns: Turns, wording: Wording = DEFAULT) -> str:
     """Return the transcript. No white space between turns: the script counts on their places."""
-    parts = [_WELCOME.format(title=TITLE, subtitle=SUBTITLE, chips=_chips(frequent))]
+    welcome = escape(wording.welcome)
+    parts = [
+        _WELCOME.format(title=TITLE, subtitle=SUBTITLE, welcome=welcome, chips=_chips(frequent))
+    ]
     for turn in turns:
         said = f'<div class="said">{escape(turn.said)}</div>'
         body = {"answer": _answer, "clarify": _clarify}.get(turn.reply.decision)
-        card = body(turn) if body else _refusal(turn, frequent)
+        card = body(turn) if body else _refusal(turn, frequent, wording)
         parts.append(f'<article class="turn">{said}<div class="card">{card}</div></article>')
     return f'<div class="log" role="log" aria-live="polite">{"".join(parts)}</div>'
 
@@ -210,7 +218,7 @@ def _clarify(turn: Turn) -> str:
     return f'<p>您是不是想问：</p><div class="options">{options}</div>{_thanks(thanks)}'
 
 
-def _refusal(turn: Turn, frequent: Sequence[str]) -> str:
+def _refusal(turn: Turn, frequent: Sequence[str], wording: Wording) -> str:
     reason = turn.reply.reason
     if reason in _REFUSALS:
         return f"<p>{_REFUSALS[reason]}</p>"
@@ -219,10 +227,17 @@ def _refusal(turn: Turn, frequent: Sequence[str]) -> str:
     thanks = _thanks("已记录，谢谢" if missed else "")
     chips = _chips(frequent[:3])
     return (
-        "<p><b>抱歉，暂时没有找到相关的答案</b></p>"
+        f"<p><b>{escape(wording.refusal)}</b></p>"
         "<p>可以换个说法，写出具体的商品、订单或操作名称；一次只问一件事更容易找到。</p>"
-        f'<p class="hint">也可以看看大家常问的：</p>{chips}<div class="rate">{rate}{thanks}</div>'
+        f'{_handoff(wording)}<p class="hint">也可以看看大家常问的：</p>{chips}'
+        f'<div class="rate">{rate}{thanks}</div>'
     )
+
+
+def _handoff(wording: Wording) -> str:
+    if not wording.handoff_link:
+        return ""
+    return f'<p><a href="{escape(wording.handoff_link)}">{escape(wording.handoff)}</a></p>'
 
 
 def _button(event: str, label: str, turn: Turn, *, pressed: bool | None = None, **data: str) -> str:
@@ -255,6 +270,6 @@ _REFUSALS = {
 
 _WELCOME = (
     '<header><div class="bar"><i>问</i><div><h1>{title}</h1><p>{subtitle}</p></div></div></header>'
-    '<section class="card welcome"><p><b>您好，请问有什么可以帮您？</b></p>'
+    '<section class="card welcome"><p><b>{welcome}</b></p>'
     "<p>直接输入您的问题，或点选下面大家常问的问题。</p>{chips}</section>"
 )

@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Literal
 
 from distill.encoder import Encoder
+from distill.errors import DistillError
 from distill.text import normalise, speaks
+from faq_app.wording import SETTING, Wording
 from indexer.decision import Band, band, decide
 from indexer.errors import StoreError
 from indexer.masking import as_asked
@@ -83,7 +85,7 @@ class Service:
         """Open a database and an encoder bundle; raises IndexerError or DistillError."""
         store = Store.open(db)
         try:
-            return cls(store, Encoder.load(encoder or DEFAULT_ENCODER))
+            return cls(store, Encoder.load(encoder) if encoder else _encoder_of(store))
         except BaseException:
             store.close()
             raise
@@ -96,6 +98,11 @@ class Service:
     def store(self) -> Store:
         """Return the database, for what operators do to it."""
         return self._store
+
+    @property
+    def wording(self) -> Wording:
+        """Return what the chat page says in its own words."""
+        return Wording.of(self._store.setting(SETTING))
 
     @property
     def encoder(self) -> Encoder:
@@ -178,7 +185,12 @@ class Service:
         self._store.mark_query(trace_id, feedback=verdict)
 
     def frequent_questions(self, count: int = 6) -> tuple[str, ...]:
-        """Return standard questions: the most asked first, then one of each category in turn."""
+        """Return the questions to offer: those an operator chose, else standard questions.
+
+        Of these the most asked first, then one of each category in turn.
+        """
+        if chosen := self.wording.frequent:
+            return chosen
         made, questions = self._frequent
         if time.monotonic() - made < FREQUENT_SECONDS and len(questions) >= count:
             return questions[:count]
@@ -204,14 +216,23 @@ class Service:
         fresh = revision in (self._searcher.revision, self._unservable)
         if not fresh and self._reloading.acquire(blocking=False):
             try:
-                self._searcher = Searcher.load(self._store, self._encoder, self._searcher)
-            except StoreError as error:
-                # Another encoder's vectors: keep answering from what is loaded.
+                encoder = self._published_encoder()
+                self._searcher = Searcher.load(self._store, encoder, self._searcher)
+                self._encoder = encoder
+            except (StoreError, DistillError) as error:
+                # Vectors of an encoder that is not there: keep answering from what is loaded.
                 self._unservable = revision
                 _log.error("revision %d cannot be served: %s", revision, error)
             finally:
                 self._reloading.release()
         return self._searcher
+
+    def _published_encoder(self) -> Encoder:
+        """Return the encoder that the published vectors are of, if it lies where it lay then."""
+        wanted, path = self._store.setting("encoder"), self._store.setting("encoder_path")
+        if wanted == self._encoder.fingerprint or not path:
+            return self._encoder
+        return Encoder.load(Path(path))
 
     def _log(self, reply: Reply, milliseconds: float) -> None:
         hits = [
@@ -234,6 +255,15 @@ class Service:
         except StoreError as error:
             # A full disk must not keep the customer from the answer.
             _log.error("a question could not be logged: %s", error)
+
+
+def _encoder_of(store: Store) -> Encoder:
+    """Return the default encoder, or the one that operators published with another."""
+    encoder = Encoder.load(DEFAULT_ENCODER)
+    path = store.setting("encoder_path")
+    if path and store.setting("encoder") != encoder.fingerprint and Path(path).is_dir():
+        return Encoder.load(Path(path))
+    return encoder
 
 
 def _answered(reply: Reply, searcher: Searcher, entry_id: str) -> Reply:

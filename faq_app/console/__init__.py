@@ -9,7 +9,8 @@ from typing import Any
 import gradio as gr
 
 from faq_app import chat
-from faq_app.console import hit_test, keywords, knowledge, revisions
+from faq_app.accounts import Accounts
+from faq_app.console import hit_test, keywords, knowledge, revisions, settings
 from faq_app.console.parts import element
 from faq_app.operations.desk import Desk
 from faq_app.service import Service
@@ -29,9 +30,9 @@ _BAR = element(
 )
 
 
-def build(service: Service, accounts: object) -> gr.Blocks:
+def build(service: Service, accounts: Accounts) -> gr.Blocks:
     """Return the console over what ``service`` serves."""
-    desk = Desk(service)
+    desk = Desk(service, accounts.audit)
     with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True) as page:
         gr.HTML(_BAR, apply_default_css=False)
         with gr.Tabs(elem_id="tabs") as tabs:
@@ -43,6 +44,9 @@ def build(service: Service, accounts: object) -> gr.Blocks:
                 entries = knowledge.build(desk)
             with gr.Tab("版本", id="revisions") as revisions_tab:
                 past = revisions.build(desk)
+            with gr.Tab("设置", id="settings") as settings_tab:
+                set_up = settings.build(desk)
+        settings_tab.select(set_up.show, *set_up.listing, **QUIET)
         revisions_tab.select(past.show, *past.listing, **QUIET)
         entries_tab.select(entries.show, *entries.listing, **QUIET)
         words_tab.select(words.show, *words.listing, **QUIET)

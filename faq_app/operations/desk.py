@@ -21,9 +21,10 @@ T = TypeVar("T")
 class Desk:
     """One service, as operators use it; safe to share between threads."""
 
-    def __init__(self, service: Service) -> None:
-        """Work on what ``service`` serves."""
+    def __init__(self, service: Service, note: Callable[[str, str, str], None]) -> None:
+        """Work on what ``service`` serves; ``note`` is told who did what, with a detail."""
         self.service = service
+        self.note = note
         self._kept: dict[str, tuple[int, Any]] = {}
         self._working = threading.RLock()
 
@@ -84,8 +85,13 @@ class Desk:
             store, store.snapshot(), self.service.encoder, changes, settings, progress,
             by=by, what=what, **more,
         )  # fmt: skip
-        _ = self.service.revision  # load it now, not when the next customer asks
+        self.published(by, what, done)
         return done
+
+    def published(self, by: str, what: str, done: Published) -> None:
+        """Serve a new revision from now on, not from when the next customer asks; note who did."""
+        _ = self.service.revision
+        self.note(by, what, f"第 {done.revision} 版")
 
     def _rehearsal(self, _: Searcher) -> Rehearsal:
         return Rehearsal(self.service.store)

@@ -16,7 +16,7 @@ from indexer.comparison import Change
 from indexer.decision import DecisionKind
 from indexer.errors import PublishError
 from indexer.evaluate import Case, LabelledQuery, run_cases
-from indexer.leave_one_out import leave_one_out
+from indexer.leave_one_out import built_in_out_of_scope, leave_one_out, read_out_of_scope
 from indexer.reasons import DECISIONS
 from indexer.records import Entry
 from indexer.search import Searcher
@@ -97,6 +97,25 @@ def effect_of(desk: Desk, changed: Searcher) -> Effect:
     )
 
 
+def labelled_cases(desk: Desk) -> tuple[Case, ...]:
+    """Return the regression set as it comes out now; empty if there is none."""
+    run = _before(desk).run
+    return run.cases if run else ()
+
+
+def cases_now(desk: Desk) -> tuple[tuple[Case, ...], str]:
+    """Return what there is to measure by, as it comes out now, and what it is, in words.
+
+    Without a regression set: the FAQ's own questions, and the built-in ones that no FAQ answers.
+    """
+    if labelled := labelled_cases(desk):
+        return labelled, f"回归集的 {len(labelled)} 条提问"
+    outside = desk.once_a_revision("outside", _outside)
+    own = _before(desk).own
+    source = f"自己的 {len(own)} 条相似问 (各自去掉自己再问), 和自带的 {len(outside)} 条库外提问"
+    return (*own, *outside), source
+
+
 def publish(
     desk: Desk,
     by: str,
@@ -143,6 +162,12 @@ def _asked(desk: Desk, searcher: Searcher, labelled: Sequence[LabelledQuery]) ->
         return _Before(tuple(labelled), regression.run(desk.service.store, searcher, labelled))
     own = leave_one_out(searcher, OWN_AT_MOST)
     return _Before((), None, tuple(run_cases(searcher, own.queries, search=own.search)))
+
+
+def _outside(searcher: Searcher) -> tuple[Case, ...]:
+    own = leave_one_out(searcher, OWN_AT_MOST)
+    outside = read_out_of_scope(built_in_out_of_scope())
+    return tuple(run_cases(searcher, [query for query in outside if not own.holds(query.query)]))
 
 
 def _of_cases(before: Case, after: Case, entries: Mapping[str, Entry]) -> Outcome:

@@ -32,5 +32,5 @@ def go_back(desk: Desk, revision: int, by: str) -> Published:
     Raises PublishError if it is not kept, or equals what is published now.
     """
     done = history.rollback(desk.service.store, desk.service.encoder, revision, by)
-    _ = desk.service.revision  # load it now, not when the next customer asks
+    desk.published(by, f"回退到第 {revision} 版", done)
     return done
