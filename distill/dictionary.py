@@ -152,7 +152,7 @@ class Dictionary:
         """Return the words of a text, which tile it."""
         words = []
         for block in _BLOCK.findall(text):
-            if len(block) == 1:
+            if len(block) == 1 or block == "\r\n":
                 words.append(block)
             else:
                 words += self._cut_block(block)

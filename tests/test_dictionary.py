@@ -11,7 +11,7 @@ from pathlib import Path
 
 import jieba
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from distill.dictionary import Dictionary, WordCounts
@@ -45,6 +45,7 @@ MIXED = st.lists(
 
 
 @given(text=MIXED)
+@example(text="\r\n")
 def test_any_text_is_cut_as_jieba_cuts_it(oracle, text):
     assert DICTIONARY.cut(text) == oracle(text)
 
