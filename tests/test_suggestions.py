@@ -10,7 +10,7 @@ from indexer.comparison import sign_test
 from indexer.evaluate import LabelledQuery, run_cases
 from indexer.leave_one_out import built_in_out_of_scope, leave_one_out, read_out_of_scope
 from indexer.lexicon import with_keyword
-from indexer.promising_changes import Change
+from indexer.promising_changes import FACTORS
 from indexer.quality import inspect_quality
 from indexer.quality_text import as_json, as_text
 from indexer.records import Entry
@@ -81,11 +81,17 @@ def store(tmp_path, encoder):
     return faq(tmp_path / "faq.db", encoder)
 
 
-def test_the_word_at_fault_is_found_with_its_best_factor(store, encoder):
+def test_the_word_at_fault_is_found_with_its_best_factor(tmp_path, store, encoder):
     best = suggest_keywords(store, encoder, QUERIES).found[0]
-    assert best.change == Change("青禾", 1.0, 0.5)
-    assert {"青禾改地址", "青禾发票", "青禾能退货吗"} < set(best.effect.fixed)
-    assert (best.effect.broken, best.sound) == ((), True)
+    assert (best.change.word, best.change.before, best.sound) == ("青禾", 1.0, True)
+    before = outcomes(store, encoder, QUERIES)
+    gains = {}
+    for factor in FACTORS:
+        real = faq(tmp_path / f"{factor}.db", encoder, keywords={"青禾": factor})
+        fixed, broken = changed(before, outcomes(real, encoder, QUERIES))
+        gains[factor] = len(fixed) - len(broken)
+    assert best.change.factor < 1.0
+    assert best.effect.net == gains[best.change.factor] == max(gains.values()) > 0
 
 
 @pytest.mark.parametrize("queries", [QUERIES, []], ids=["labelled", "leave one out"])
@@ -184,11 +190,13 @@ def test_text_and_json_give_the_command_and_the_queries(store, encoder):
     suggested = suggest_keywords(store, encoder, QUERIES)
     report = inspect_quality(Searcher.load(store, encoder))
     text = as_text(report, suggested)
-    assert "  python -m indexer keywords set 青禾 0.5\n" in text
-    assert "      修好: 青禾改地址\n" in text
+    best = suggested.found[0]
+    command = f"python -m indexer keywords set 青禾 {best.change.factor:g}"
+    assert f"  {command}\n" in text
+    assert f"      修好: {best.effect.fixed[0]}\n" in text
     read = json.loads(as_json(report, suggested))["keyword_suggestions"]
-    assert read["found"][0]["command"] == "python -m indexer keywords set 青禾 0.5"
-    assert read["found"][0]["effect"]["fixed"] == list(suggested.found[0].effect.fixed)
+    assert read["found"][0]["command"] == command
+    assert read["found"][0]["effect"]["fixed"] == list(best.effect.fixed)
     assert read["best"] == read["found"][0]
 
 
@@ -204,12 +212,12 @@ def test_the_worked_example_is_what_comes_out(tmp_path, encoder):
         return result.stdout
 
     run("build", ROOT / "data" / "faq.csv", "--queries", queries)
-    before = run("search", "补尾款", "-k", 3)
+    before = run("search", "发错颜色", "-k", 3)
     run("evaluate", queries, "--split", "dev", "--json", tmp_path / "dev.json")
-    run("keywords", "set", "尾款", 2)
-    after = run("search", "补尾款", "-k", 3)
+    run("keywords", "set", "发错", 2)
+    after = run("search", "发错颜色", "-k", 3)
     compared = run("evaluate", queries, "--split", "dev", "--against", tmp_path / "dev.json")
     assert before in text and after in text
     counts = next(line for line in compared.splitlines() if line.startswith("修好"))
     assert counts in text
-    assert "  补尾款\n" in compared
+    assert "  发错颜色\n" in compared
