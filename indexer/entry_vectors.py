@@ -22,20 +22,24 @@ class EntryVectors:
         Every entry has at least one. ``start`` is int64 (entries + 1,).
         """
         counts = np.diff(start)
+        self._map: np.ndarray | None = None  # the identity
         if not len(counts):  # nothing to be near to
-            self._map = np.eye(vectors.shape[1], dtype=np.float32)
             self._sums = self._centres = vectors
             return
-        means = np.add.reduceat(vectors, start[:-1], axis=0) / counts[:, None]
-        spread = (vectors - np.repeat(means, counts, axis=0)).astype(np.float64)
-        self._map = _whitening(spread.T @ spread, len(vectors) - len(counts)).astype(np.float32)
-        whitened = _unit(vectors @ self._map)
+        if len(vectors) > len(counts):
+            means = np.add.reduceat(vectors, start[:-1], axis=0) / counts[:, None]
+            spread = (vectors - np.repeat(means, counts, axis=0)).astype(np.float64)
+            self._map = _whitening(spread.T @ spread)
+        whitened = self.whiten(vectors)
         self._sums = np.add.reduceat(whitened, start[:-1], axis=0)  # of an entry's wordings
         self._centres = _unit(self._sums)
 
     def whiten(self, vector: np.ndarray) -> np.ndarray:
-        """Return a unit vector float32 (d,) as it lies among the centres, of unit length again."""
-        return _unit(vector @ self._map)
+        """Return a unit vector float32 (d,), or n of them, as it lies among the centres.
+
+        It is of unit length again.
+        """
+        return _unit(vector if self._map is None else vector @ self._map)
 
     def cosines(self, whitened: np.ndarray, entries: np.ndarray) -> np.ndarray:
         """Return the cosines, float32 (k,), of these entries' centres with a whitened vector."""
@@ -46,22 +50,22 @@ class EntryVectors:
 
         ``left_out`` are their vectors, (m, d), not all of the entry's.
         """
-        rest = self._sums[entry] - _unit(left_out @ self._map).sum(axis=0)
+        rest = self._sums[entry] - self.whiten(left_out).sum(axis=0)
         return float(_unit(rest) @ whitened)
 
 
-def _whitening(scatter: np.ndarray, freedom: int) -> np.ndarray:
-    """Return the matrix W (d, d) by which row vectors are multiplied; W Wᵀ inverts the covariance.
+def _whitening(scatter: np.ndarray) -> np.ndarray | None:
+    """Return the float32 matrix W (d, d) by which row vectors are multiplied, None for identity.
 
-    The covariance is scaled to the identity's size (trace d) before both are mixed.
+    W Wᵀ inverts the covariance, which is scaled to the identity's size (trace d) before both are
+    mixed.
     """
     dimension = len(scatter)
     size = np.trace(scatter) / dimension
-    # No two wordings of one entry that differ: nothing is known of what to shorten.
-    if freedom < 1 or size < 1e-9:
-        return np.eye(dimension)
+    if size < 1e-9:  # no two wordings of one entry that differ: nothing is known of what to shorten
+        return None
     covariance = (scatter / size + _IDENTITY * np.eye(dimension)) / (1 + _IDENTITY)
-    return np.linalg.cholesky(np.linalg.inv(covariance))
+    return np.linalg.cholesky(np.linalg.inv(covariance)).astype(np.float32)
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:

@@ -8,6 +8,7 @@ wrong (帐户冻洁) by its sounds.
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
 from functools import cache
 from itertools import pairwise
 
@@ -100,20 +101,61 @@ class LexicalIndex:
 
     def __init__(self, rows: Sequence[Features]) -> None:
         """Index n sets of features."""
-        self._count = len(rows)
-        numbers: dict[str, int] = {}
+        self._count = 0
+        self._numbers: dict[str, int] = {}
+        self._start = [0]
+        self._rows = np.zeros(0, dtype=np.int32)
+        self._weights = np.zeros(0, dtype=np.float32)
+        self._add(dict(enumerate(rows)), len(rows))
+
+    def moved(
+        self, places: np.ndarray, fresh: Mapping[int, Features], count: int
+    ) -> "LexicalIndex":
+        """Return the index of ``count`` rows most of which are in this one.
+
+        ``places``, int64 (n,), says where each row of this one stands there, -1 for nowhere;
+        ``fresh`` holds the features of all other rows. It costs what is fresh, and a copy.
+        """
+        other = copy(self)
+        rows = places[self._rows]
+        there = rows >= 0
+        features = np.repeat(np.arange(len(self._numbers)), np.diff(self._start))[there]
+        other._rows, other._weights = rows[there].astype(np.int32), self._weights[there]
+        counts = np.bincount(features, minlength=len(self._numbers))
+        used = counts > 0
+        if 2 * used.sum() < len(used):  # most of the numbers are nobody's any more
+            renumbered = np.cumsum(used) - 1
+            other._numbers = {
+                feature: int(renumbered[number])
+                for feature, number in self._numbers.items()
+                if used[number]
+            }
+            counts = counts[used]
+        else:
+            other._numbers = dict(self._numbers)
+        other._start = [0, *np.cumsum(counts).tolist()]
+        other._add(fresh, count)
+        return other
+
+    def _add(self, fresh: Mapping[int, Features], count: int) -> None:
+        """Merge the postings of new rows into those there are."""
+        numbers = self._numbers
         feature_of, row_of, weights = [], [], []
-        for row, found in enumerate(rows):
+        for row, found in fresh.items():
             for feature, weight in found.items():
                 feature_of.append(numbers.setdefault(feature, len(numbers)))
                 row_of.append(row)
                 weights.append(weight)
-        order = np.argsort(np.asarray(feature_of, dtype=np.int32), kind="stable")
-        self._rows = np.asarray(row_of, dtype=np.int32)[order]
-        self._weights = np.asarray(weights, dtype=np.float32)[order]
-        counts = np.bincount(np.asarray(feature_of, dtype=np.int64), minlength=len(numbers))
+        known = np.repeat(np.arange(len(self._start) - 1, dtype=np.int32), np.diff(self._start))
+        features = np.concatenate([known, np.asarray(feature_of, dtype=np.int32)])
+        order = np.argsort(features, kind="stable")
+        self._rows = np.concatenate([self._rows, np.asarray(row_of, dtype=np.int32)])[order]
+        self._weights = np.concatenate([self._weights, np.asarray(weights, dtype=np.float32)])[
+            order
+        ]
+        counts = np.bincount(features, minlength=len(numbers))
         self._start = [0, *np.cumsum(counts).tolist()]
-        self._numbers = numbers
+        self._count = count
 
     def cosines(self, query: Features) -> np.ndarray:
         """Return the cosine of each row with the query: float32 (n,), in the order given."""

@@ -6,7 +6,7 @@ Whether that is good enough to answer is decision.py's matter.
 
 import hashlib
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import astuple, dataclass, replace
 from datetime import date
 from functools import cached_property
@@ -84,7 +84,11 @@ class Searcher:
     _characters: LexicalIndex
     _sounds: LexicalIndex
     _objections: Mapping[int, tuple[tuple[str, ...], np.ndarray]]  # an entry's 反例, their vectors
-    _known: Mapping[str, _Texts]  # by vector key: what the next revision need not make again
+    # What the next revision need not make again: texts by vector key, the vector key of each
+    # question, and of each entry those of its questions and its answer.
+    _known: Mapping[str, _Texts]
+    _asked: Sequence[str]
+    _sayings: Sequence[tuple[tuple[str, ...], str]]
 
     @classmethod
     def load(cls, store: Store, encoder: Encoder, previous: "Searcher | None" = None) -> "Searcher":
@@ -119,16 +123,19 @@ class Searcher:
         entries = {key: snapshot.entries[key] for key in of_entry if of_entry[key]}
         questions = [question for key in entries for question in of_entry[key]]
         start = np.cumsum([0, *(len(of_entry[key]) for key in entries)])
-        asked = [read(q.text, snapshot.vector_keys[q.id]) for q in questions]
+        keys = snapshot.text_keys()
+        asked = [read(q.text, keys[q.text]) for q in questions]
         answers = [
-            read(text) if (text := answer_beginning(entry)) else "" for entry in entries.values()
+            read(text, keys.get(text, "")) if (text := answer_beginning(entry)) else ""
+            for entry in entries.values()
         ]
         counters = {
-            number: {text: read(text) for text in texts}
+            number: {text: read(text, keys.get(text, "")) for text in texts}
             for number, entry in enumerate(entries.values())
             if (texts := counter_examples(entry))
         }
-        vectors = _stored_vectors(store, known.keys(), encoder)
+        held = previous._held() if previous else {}
+        vectors = held | _stored_vectors(store, known.keys() - held.keys(), encoder)
         nothing = np.zeros(encoder.dimension, dtype=np.float32)
         matrix = np.array([vectors[key] for key in asked] or [nothing][:0]).reshape(
             len(asked), encoder.dimension
@@ -136,6 +143,17 @@ class Searcher:
         parts = [slice(a, b) for a, b in pairwise(start.tolist())]
         texts = [known[key] for key in asked]
         said = [known[key] if key else None for key in answers]
+        # What an entry says, by its vector keys: where they are the same, so are its postings.
+        sayings = tuple(zip((tuple(asked[part]) for part in parts), answers, strict=True))
+        places, fresh = _moved(previous._sayings if previous else (), sayings)
+        same_rows = previous is not None and previous._asked == asked
+        alike = {
+            row: profile(
+                (text.characters for text in texts[parts[row]]), said[row] and said[row].characters
+            )
+            for row in fresh
+        }
+        sounding = {row: profile(text.sounds for text in texts[parts[row]]) for row in fresh}
         return cls(
             revision=snapshot.revision,
             reader=reader,
@@ -148,24 +166,27 @@ class Searcher:
             _start=start,
             _questions=tuple(questions),
             _texts=tuple(texts),
-            _vectors=VectorIndex(matrix),
-            _wholes=EntryVectors(matrix, start),
+            _vectors=previous._vectors if same_rows else VectorIndex(matrix),
+            _wholes=previous._wholes
+            if same_rows and np.array_equal(previous._start, start)
+            else EntryVectors(matrix, start),
             _answer_vectors=np.array([vectors[key] if key else nothing for key in answers]).reshape(
                 len(answers), encoder.dimension
             ),
             _answer_texts=tuple(said),
-            _characters=LexicalIndex(
-                [
-                    profile((text.characters for text in texts[part]), answer and answer.characters)
-                    for part, answer in zip(parts, said, strict=True)
-                ]
+            _characters=(previous._characters if previous else LexicalIndex(())).moved(
+                places, alike, len(sayings)
             ),
-            _sounds=LexicalIndex([profile(text.sounds for text in texts[part]) for part in parts]),
+            _sounds=(previous._sounds if previous else LexicalIndex(())).moved(
+                places, sounding, len(sayings)
+            ),
             _objections={
                 number: (tuple(keys), np.array([vectors[key] for key in keys.values()]))
                 for number, keys in counters.items()
             },
             _known=known,
+            _asked=asked,
+            _sayings=sayings,
         )
 
     @property
@@ -209,6 +230,13 @@ class Searcher:
             said = _said(question.text)
             rows[said] = (*rows.get(said, ()), row)
         return rows
+
+    def _held(self) -> dict[str, np.ndarray]:
+        """Return the vectors of questions and answers by their key."""
+        answers = (answer for _, answer in self._sayings)
+        held = dict(zip(answers, self._answer_vectors, strict=True))
+        held.pop("", None)
+        return held | dict(zip(self._asked, self._vectors.vectors, strict=True))
 
     def live_entries(self) -> dict[str, Entry]:
         """Return the entries that may be shown today, in file order."""
@@ -461,6 +489,26 @@ def _stored_vectors(store: Store, keys: Collection[str], encoder: Encoder) -> di
             f"python -m indexer refresh --db {store.path} --encoder {encoder.bundle.path}"
         )
     return vectors
+
+
+def _moved(
+    before: Sequence[tuple[tuple[str, ...], str]], now: Sequence[tuple[tuple[str, ...], str]]
+) -> tuple[np.ndarray, list[int]]:
+    """Return where each entry of ``before`` is now, int64, -1 for nowhere; and the new entries.
+
+    Entries are known by what they say: two that say the same are one as good as the other.
+    """
+    waiting: dict[tuple[tuple[str, ...], str], list[int]] = {}
+    for place, saying in enumerate(before):
+        waiting.setdefault(saying, []).append(place)
+    places = np.full(len(before), -1, dtype=np.int64)
+    fresh = []
+    for place, saying in enumerate(now):
+        if left := waiting.get(saying):
+            places[left.pop()] = place
+        else:
+            fresh.append(place)
+    return places, fresh
 
 
 def _largest(values: np.ndarray, count: int) -> np.ndarray:

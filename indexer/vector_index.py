@@ -18,9 +18,9 @@ class VectorIndex:
 
     def __init__(self, vectors: np.ndarray) -> None:
         """Index float32 (n, d); a vector is known by its row."""
-        self._vectors = np.ascontiguousarray(vectors, dtype=np.float32)
+        self.vectors = np.ascontiguousarray(vectors, dtype=np.float32)
         self._index = faiss.IndexFlatIP(vectors.shape[1])
-        self._index.add(self._vectors)
+        self._index.add(self.vectors)
 
     def __len__(self) -> int:
         return self._index.ntotal
@@ -35,8 +35,8 @@ class VectorIndex:
 
     def cosines(self, vector: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """Return the cosines, float32 (k,), of these rows with a float32 (d,) unit vector."""
-        return self._vectors[rows] @ vector
+        return self.vectors[rows] @ vector
 
     def rows(self, rows: Sequence[int]) -> np.ndarray:
         """Return the vectors of these rows, float32 (k, d)."""
-        return self._vectors[list(rows)]
+        return self.vectors[list(rows)]

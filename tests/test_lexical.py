@@ -1,5 +1,7 @@
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from distill.idf import WordIdf
 from distill.weights import Weighting
@@ -93,3 +95,35 @@ def test_coverage_is_the_share_of_the_querys_pairs_that_are_said():
     assert LexicalIndex(rows).coverages(shares) == pytest.approx(wanted, abs=1e-6)
     assert coverage(shares, rows[:2]) == pytest.approx(wanted[0] + wanted[1])
     assert pairs(of("退")) == {"退": 1.0}  # a text without a pair
+
+
+FEATURES = st.dictionaries(st.sampled_from("abcdefgh"), st.floats(0.1, 1), max_size=5)
+
+
+@given(
+    revisions=st.lists(
+        st.lists(st.tuples(st.integers(0, 9), FEATURES), max_size=6, unique_by=lambda row: row[0]),
+        min_size=1,
+        max_size=5,
+    ),
+    query=FEATURES,
+)
+def test_an_index_that_took_rows_over_is_the_one_made_anew(revisions, query):
+    index, there = LexicalIndex(()), []
+    for rows in revisions:
+        places = np.array([rows.index(row) if row in rows else -1 for row in there], dtype=int)
+        fresh = {n: features for n, (_, features) in enumerate(rows) if n not in places}
+        before = index.cosines(query).tobytes()
+        moved = index.moved(places, fresh, len(rows))
+        assert index.cosines(query).tobytes() == before  # which others are still using
+        index, there = moved, rows
+        anew = LexicalIndex([features for _, features in rows])
+        assert index.cosines(query).tobytes() == anew.cosines(query).tobytes()
+        assert index.coverages(query).tobytes() == anew.coverages(query).tobytes()
+
+
+def test_features_that_nobody_has_any_more_are_forgotten():
+    index = LexicalIndex([{"a": 1.0, "b": 1.0, "c": 1.0}])
+    index = index.moved(np.array([-1]), {0: {"c": 1.0}}, 1)
+    index = index.moved(np.array([0]), {}, 1)
+    assert index._numbers == {"c": 0}

@@ -231,3 +231,22 @@ def test_a_search_without_some_questions_is_that_of_an_index_without_them(store,
             assert astuple(hit.signals) == pytest.approx(astuple(other.signals), abs=0.03)
             assert replace(hit.signals, whole=0) == replace(other.signals, whole=0)
         assert not left_out & {hit.question_id for hit in result.hits}
+
+
+def test_what_did_not_change_is_taken_over_from_the_previous_revision(store, encoder):
+    first = Searcher.load(store, encoder)
+    edit(store, encoder, tags=("热门",))
+    second = Searcher.load(store, encoder, first)
+    assert second._vectors is first._vectors and second._wholes is first._wholes
+    edit(store, encoder, answer="在订单里退")
+    third = Searcher.load(store, encoder, second)
+    assert third._wholes is first._wholes and third._answer_vectors is not first._answer_vectors
+    asked = []
+    read = store.vectors
+    store.vectors = lambda keys: asked.append(len(keys)) or read(keys)
+    edit(store, encoder, variants=("怎么退货", "退掉它"))
+    asked.clear()
+    fourth = Searcher.load(store, encoder, third)
+    assert asked == [1]  # of the one new wording
+    for query in ("退掉它", "在订单里退", "密码"):
+        assert fourth.search(query) == Searcher.load(store, encoder).search(query)
