@@ -105,8 +105,8 @@ class RecordedRun:
 def add_cases(store: Store, cases: Sequence[NewCase], by: str) -> Added:
     """Add cases; of two for the same normalised text the later says how it is labelled.
 
-    Numbers of telephones and the like are masked. Raises InputError for a query without text or
-    longer than LONGEST, and for an entry that is not in the FAQ; then none is added.
+    Numbers of telephones and the like are masked. Raises InputError for a query that says
+    nothing or is longer than LONGEST, and for an entry that is not in the FAQ; then none is added.
     """
     with store.transaction() as db:
         known = {row[0] for row in db.execute("select key from entries").fetchall()}
@@ -125,7 +125,7 @@ def write_cases(db: Database, cases: Sequence[NewCase], by: str) -> Added:
     added = changed = 0
     for case in cases:
         query = masked(clean_line(case.query))
-        if problem := _problem(query):
+        if problem := _problem(query, case.entry_key):
             raise InputError(f"「{query[:40]}」{problem}")
         row = (as_asked(query), query, case.entry_key, case.origin, by, at, int(case.enabled))
         stored = db.execute(
@@ -199,8 +199,8 @@ def import_cases(store: Store, path: Path, by: str) -> Added:
     """Add the cases of a file as `evaluate` reads it, and of a column enabled, if there is one.
 
     Of a file with a column split only its dev part: what judges every change cannot be the test
-    of the whole. Raises TableError, with the line, for what evaluate refuses, for a query without
-    text or too long, and for a query with two labels; and if no entry of the file is known. Other
+    of the whole. Raises TableError, with the line, for what evaluate refuses, for a query that says
+    nothing or is too long, and for one with two labels; and if no entry of the file is known. Other
     unknown entries are taken: they may be imported later.
     """
     table = read_rows(path)
@@ -222,7 +222,7 @@ def import_cases(store: Store, path: Path, by: str) -> Added:
     labels: dict[str, LabelledQuery] = {}
     for query in queries:
         place = f"{path}:{lines[query.query]}"
-        if problem := _problem(query.query):
+        if problem := _problem(query.query, query.entry_id):
             raise TableError(f"{place}: 「{query.query[:40]}」{problem}")
         other = labels.setdefault(as_asked(query.query), query)
         if other.entry_id != query.entry_id:
@@ -353,8 +353,10 @@ def as_json(found: Comparison) -> dict[str, Any]:
     }
 
 
-def _problem(query: str) -> str:
-    if not speaks(normalise(query)):
+def _problem(query: str, entry_key: str) -> str:
+    text = normalise(query)
+    # 😀 is asked too, and must be refused; no entry can be the answer to it.
+    if not text or (entry_key and not speaks(text)):
         return "里没有文字。怎么办: 写成顾客会问的话"
     if len(query) > LONGEST:
         return f"有 {len(query)} 字。怎么办: 缩短到 {LONGEST} 字以内"

@@ -4,7 +4,7 @@ In: a store, a searcher and a ``Period``. Out: groups, most often asked first, a
 what was done about a query, which is left out until it is asked again in vain.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Literal, get_args
@@ -45,7 +45,7 @@ MOST_QUERIES = 50_000  # grouped at a time, the most frequent
 _QUARTILE, _USUAL, _USUAL_COUNT = 0.25, 0.5, 50
 # What all texts have in common says nothing; their mean is taken away, for a few texts less of it.
 _MEAN_COUNT = 20
-_SAMPLE = 4000  # standard questions looked at for both
+SAMPLE = 10_000  # standard questions looked at for both
 _BLOCK = 512
 
 
@@ -183,12 +183,11 @@ def find_unanswered(
     kept = queries[:MOST_QUERIES]
     conditions = f"{searcher.encoder.fingerprint} {searcher.lexicon.fingerprint}"
     known = previous._vectors if previous and previous.conditions == conditions else {}
-    texts = [query.text for query in kept]
-    vectors = _encoded(searcher, texts, known)
     if not kept:
-        return Unanswered((), 0, conditions, {})
-    matrix = np.array([vectors[text] for text in texts])
-    whole, threshold = centred(matrix, standard_vectors(store))
+        return Unanswered((), 0, conditions, known)
+    texts, standard = [query.text for query in kept], standard_questions(searcher)
+    vectors = _encoded(searcher, dict.fromkeys([*texts, *standard]), known)
+    whole, threshold = centred(_rows(vectors, texts), _rows(vectors, standard))
     members: dict[int, list[int]] = {}
     for row, number in enumerate(group_by_meaning(whole, threshold).tolist()):
         members.setdefault(number, []).append(row)
@@ -248,35 +247,27 @@ def reopen(store: Store, texts: Sequence[str]) -> int:
         return sum(db.execute(sql, [text]).rowcount for text in texts)
 
 
-def standard_vectors(store: Store) -> np.ndarray:
-    """Return the vectors, float32 (n, d), of the standard questions, or an even sample of many."""
-    snapshot = store.snapshot()
-    ids = [
-        question.id
-        for question in snapshot.questions
-        if question.kind == "standard" and snapshot.entries[question.entry_key].enabled
-    ]
-    step = -(-len(ids) // _SAMPLE) or 1
-    keys = [snapshot.vector_keys[number] for number in ids[::step]]
-    stored = store.vectors(sorted(set(keys)))
-    return np.array([stored[key] for key in keys if key in stored], dtype=np.float32)
+def standard_questions(searcher: Searcher) -> list[str]:
+    """Return the standard questions that can be found today, or an even sample of many."""
+    questions = [entry.question for entry in searcher.live_entries().values()]
+    return questions[:: -(-len(questions) // SAMPLE) or 1]
 
 
-def centred(asked: np.ndarray, standard: np.ndarray) -> tuple[np.ndarray, float]:
+def centred(
+    asked: np.ndarray, standard: np.ndarray, quantile: float = _QUARTILE
+) -> tuple[np.ndarray, float]:
     """Return vectors of queries less what all texts share, float32 (n, d), and the threshold.
 
     ``standard`` are those of the FAQ's standard questions, float32 (m, d), perhaps none. Without
     the mean, cosines of unrelated texts lie round 0 (Mu, Viswanath: All-but-the-Top, 2018); the
     threshold is for ``group_by_meaning``.
     """
-    if not len(standard):
-        standard = asked[:0]
     count = len(standard)
     mean = standard.sum(axis=0) / (count + _MEAN_COUNT)
-    parted, usual = _unit(standard - mean), np.full(_USUAL_COUNT, _USUAL)
-    nearest = _nearest_cosines(parted) if count > 1 else usual[:0]
-    quartile = float(np.quantile(nearest, _QUARTILE)) if len(nearest) else _USUAL
-    threshold = (count * quartile + _USUAL_COUNT * _USUAL) / (count + _USUAL_COUNT)
+    own = _USUAL
+    if count > 1:
+        own = float(np.quantile(_nearest_cosines(_unit(standard - mean)), quantile))
+    threshold = (count * own + _USUAL_COUNT * _USUAL) / (count + _USUAL_COUNT)
     return _unit(asked - mean), threshold
 
 
@@ -291,18 +282,19 @@ def _nearest_cosines(vectors: np.ndarray) -> np.ndarray:
 
 
 def _encoded(
-    searcher: Searcher, texts: Sequence[str], known: Mapping[str, np.ndarray]
+    searcher: Searcher, texts: Iterable[str], known: Mapping[str, np.ndarray]
 ) -> dict[str, np.ndarray]:
-    """Return the vectors, float32 (d,), by text; of what an operator's 0 silenced, zeros."""
-    found = {text: known[text] for text in texts if text in known}
-    readings, fresh = [], []
-    for text in texts:
-        if text not in found:
-            weighted = searcher.reader.read_stored(text)
-            fresh.append(text)
-            readings.append(weighted)
+    """Return the vectors, float32 (d,), by text; of all the texts, only the unknown are encoded."""
+    found = {text: known.get(text) for text in texts}
+    fresh = [text for text, vector in found.items() if vector is None]
+    readings = [searcher.reader.read_stored(text) for text in fresh]
     found.update(zip(fresh, searcher.encoder.encode(readings), strict=True))
     return found
+
+
+def _rows(vectors: Mapping[str, np.ndarray], texts: Sequence[str]) -> np.ndarray:
+    size = len(next(iter(vectors.values())))
+    return np.array([vectors[text] for text in texts], np.float32).reshape(len(texts), size)
 
 
 def _group(queries: Sequence[UnansweredQuery], vectors: np.ndarray) -> QueryGroup:

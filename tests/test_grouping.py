@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from scipy.cluster.hierarchy import fcluster, linkage
 
+from grouping import adjusted_rand_index, purity
 from indexer import grouping
 from indexer.grouping import group_by_meaning
 
@@ -62,3 +63,12 @@ def test_ties_in_a_ring_come_to_an_end():
     vectors = unit(np.column_stack([np.cos(angles), np.sin(angles)]))
     groups = group_by_meaning(vectors, 0.49)
     assert sorted(np.bincount(groups).tolist()) == [2, 2, 2]
+
+
+def test_the_benchmarks_measures_are_those_counted_by_hand():
+    known, found = "aaabbb", "112233"
+    # Pairs together in both: 2; in known 6, in found 3, of 15; by chance 6 · 3 / 15.
+    assert adjusted_rand_index(known, found) == pytest.approx((2 - 1.2) / (4.5 - 1.2))
+    assert (purity(known, found), purity(found, known)) == (5 / 6, 4 / 6)
+    assert adjusted_rand_index(known, known) == purity(known, known) == 1
+    assert adjusted_rand_index("aabb", "abab") < 0

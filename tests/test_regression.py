@@ -79,7 +79,8 @@ def test_one_text_has_one_label_and_the_later_counts(store):
     ("query", "entry_key", "said"),
     [
         ("", "refund", "里没有文字"),
-        ("😀？", "", "里没有文字"),
+        ("😀？", "refund", "里没有文字"),
+        (" \u200b", "", "里没有文字"),
         ("退" * 501, "refund", "有 501 字"),
         ("怎么退货", "refnud", "没有编号为 refnud 的条目"),
     ],
@@ -93,6 +94,11 @@ def test_what_cannot_be_a_case_is_refused_and_nothing_is_added(store, query, ent
 def test_numbers_that_say_who_asked_do_not_get_in(store):
     add_cases(store, [NewCase("打 13812345678 找我退货", "refund", "未命中")], "小王")
     assert queries(store) == ["打 [手机号] 找我退货"]
+
+
+def test_what_has_no_words_can_only_be_refused(store, encoder):
+    add_cases(store, [NewCase("🙃🤡", "", "csv")], "小王")
+    assert run(store, Searcher.load(store, encoder)).measures.out_of_scope_rejected == 1
 
 
 def test_cases_are_searched_and_paged_latest_first(store):

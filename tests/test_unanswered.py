@@ -18,7 +18,7 @@ from indexer.unanswered import (
     handle,
     handled_queries,
     reopen,
-    standard_vectors,
+    standard_questions,
     unanswered_queries,
 )
 from tests.hand_made_log import log
@@ -256,9 +256,10 @@ def test_the_threshold_follows_how_near_the_faqs_own_entries_are():
     assert vectors == pytest.approx(unit(asked))
 
 
-def test_standard_questions_of_entries_that_are_on_are_what_it_follows(store, encoder):
-    vectors = standard_vectors(store)
-    assert vectors.shape == (3, encoder.dimension)
+def test_standard_questions_of_entries_that_are_on_are_what_it_follows(store, encoder, monkeypatch):
     off = Entry(key="off", question="已停用？", answer="x", enabled=False)
     publish(store, store.snapshot(), encoder, [off])
-    assert standard_vectors(store).shape == (3, encoder.dimension)
+    searcher = Searcher.load(store, encoder)
+    assert standard_questions(searcher) == [entry.question for entry in ENTRIES]
+    monkeypatch.setattr(unanswered, "SAMPLE", 2)
+    assert standard_questions(searcher) == [ENTRIES[0].question, ENTRIES[2].question]
