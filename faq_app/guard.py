@@ -30,7 +30,7 @@ COOKIE = "faq_session"
 
 _NEVER_STORED = "no-store"
 _STORABLE = ("text/css", "text/javascript", "application/javascript", "font/", "image/")
-_ROLE_NAMES = {"viewer": "查看者", "editor": "编辑者", "publisher": "发布者"}
+ROLE_NAMES = {"viewer": "查看者", "editor": "编辑者", "publisher": "发布者"}
 _log = logging.getLogger(__name__)
 
 
@@ -44,7 +44,7 @@ def require(request: gr.Request, role: Role) -> User:
     user = current_user(request)
     if not user.may(role):
         raise gr.Error(
-            f"您的角色是{_ROLE_NAMES[user.role]}，这一步需要{_ROLE_NAMES[role]}。"
+            f"您的角色是{ROLE_NAMES[user.role]}，这一步需要{ROLE_NAMES[role]}。"
             f"怎么办：请管理员运行 python -m faq_app set-role {user.name} {role}",
             title="没有权限",
             print_exception=False,

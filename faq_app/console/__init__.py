@@ -1,6 +1,6 @@
 """What do operators see? The console: one page a question, in tabs.
 
-In: a ``Service`` and the accounts. Out: Gradio Blocks, to be mounted behind a login.
+In: a ``Service`` and the accounts. Out: Gradio Blocks, to be mounted behind the guard.
 """
 
 from pathlib import Path
@@ -10,31 +10,33 @@ import gradio as gr
 
 from faq_app import chat
 from faq_app.accounts import Accounts
-from faq_app.console import hit_test, keywords, knowledge, revisions, settings
-from faq_app.console.parts import element
+from faq_app.console import (
+    hit_test,
+    keywords,
+    knowledge,
+    regression,
+    revisions,
+    settings,
+    statistics,
+    unanswered,
+)
+from faq_app.console.acting import explained
+from faq_app.console.parts import Markup, element
+from faq_app.guard import ROLE_NAMES, current_user
 from faq_app.operations.desk import Desk
 from faq_app.service import Service
 
 TITLE = "运营后台"
 CSS = chat.PALETTE + Path(__file__).with_name("console.css").read_text(encoding="utf-8")
 MAX_UPLOAD = "50mb"  # a FAQ table of 100,000 rows
-
 QUIET = {"api_visibility": "private", "show_progress": "hidden"}
-
-_BAR = element(
-    "div",
-    element("i", "问"),
-    element("h1", TITLE),
-    element("span", element("a", "打开聊天页", href="/", target="_blank"), class_="who"),
-    class_="bar",
-)
 
 
 def build(service: Service, accounts: Accounts) -> gr.Blocks:
-    """Return the console over what ``service`` serves."""
+    """Return the console over what ``service`` serves; what is changed goes to the audit log."""
     desk = Desk(service, accounts.audit)
     with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True) as page:
-        gr.HTML(_BAR, apply_default_css=False)
+        bar = gr.HTML(_bar("", ""), apply_default_css=False)
         with gr.Tabs(elem_id="tabs") as tabs:
             with gr.Tab("命中测试", id="test"):
                 test = hit_test.build(desk)
@@ -42,14 +44,32 @@ def build(service: Service, accounts: Accounts) -> gr.Blocks:
                 words = keywords.build(desk)
             with gr.Tab("知识管理", id="entries") as entries_tab:
                 entries = knowledge.build(desk)
+            with gr.Tab("未命中", id="vain") as vain_tab:
+                vain = unanswered.build(desk)
+            with gr.Tab("回归集", id="cases") as cases_tab:
+                cases = regression.build(desk)
+            with gr.Tab("统计", id="figures") as figures_tab:
+                figures = statistics.build(desk)
             with gr.Tab("版本", id="revisions") as revisions_tab:
                 past = revisions.build(desk)
             with gr.Tab("设置", id="settings") as settings_tab:
                 set_up = settings.build(desk)
-        settings_tab.select(set_up.show, *set_up.listing, **QUIET)
-        revisions_tab.select(past.show, *past.listing, **QUIET)
-        entries_tab.select(entries.show, *entries.listing, **QUIET)
-        words_tab.select(words.show, *words.listing, **QUIET)
+
+        # A page is filled when it is opened, and shows what others did meanwhile when it is again.
+        for tab, one in (
+            (words_tab, words),
+            (entries_tab, entries),
+            (vain_tab, vain),
+            (cases_tab, cases),
+            (figures_tab, figures),
+            (revisions_tab, past),
+            (settings_tab, set_up),
+        ):
+            tab.select(one.show, *one.listing, **QUIET)
+
+        def greet(request: gr.Request) -> Markup:
+            user = current_user(request)
+            return _bar(user.name, ROLE_NAMES[user.role])
 
         def weigh(query: str, event: gr.EventData) -> tuple[Any, ...]:
             return gr.Tabs(selected="words"), *words.open_word(event.word, query)
@@ -57,6 +77,32 @@ def build(service: Service, accounts: Accounts) -> gr.Blocks:
         def edit(event: gr.EventData) -> tuple[Any, ...]:
             return gr.Tabs(selected="entries"), *entries.open_entry(event.key)
 
-        test.found.edit(edit, None, [tabs, *entries.form], **QUIET)
+        @explained
+        def create(event: gr.EventData) -> tuple[Any, ...]:
+            group = vain.group_of(event.group)
+            others = [q.text for q in group.queries if q.text != group.representative]
+            form = entries.open_new(group.representative, others, group.queries)
+            return gr.Tabs(selected="entries"), *form
+
+        page.load(greet, None, bar, **QUIET)
         test.found.weigh(weigh, test.query, [tabs, *words.editor], **QUIET)
+        test.found.edit(edit, None, [tabs, *entries.form], **QUIET)
+        vain.found.create(create, None, [tabs, *entries.form], **QUIET)
     return page
+
+
+def _bar(name: str, role: str) -> Markup:
+    leave = element(
+        "form",
+        element("button", "退出", type="submit"),
+        method="post",
+        action="logout",
+    )
+    who = [element("span", f"{name} ({role})"), leave] if name else []
+    return element(
+        "div",
+        element("i", "问"),
+        element("h1", TITLE),
+        element("span", element("a", "打开聊天页", href="/", target="_blank"), *who, class_="who"),
+        class_="bar",
+    )

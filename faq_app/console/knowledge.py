@@ -15,16 +15,20 @@ from faq_app.console.acting import explained
 from faq_app.console.effect import effect_view, insist_view
 from faq_app.console.parts import Markup, element
 from faq_app.guard import require
-from faq_app.operations import entries
+from faq_app.operations import entries, missed
 from faq_app.operations.desk import Desk
 from faq_app.operations.effects import TooMuchBroken, effect_of
 from indexer.records import Entry
+from indexer.unanswered import UnansweredQuery
 
 _EXCERPT = 60  # characters of an answer in the list
 _FIELDS = (
     "question", "variants", "answer", "category", "enabled", "negatives", "tags", "valid_from",
     "valid_to", "key",
 )  # fmt: skip
+
+
+Queries = Sequence[UnansweredQuery]
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,7 @@ class Knowledge:
     show: Any  # what fills the page when it is opened
     listing: list[Any]
     open_entry: Any  # key → what ``form`` shows
-    open_new: Any  # (question, similar questions) → what ``form`` shows
+    open_new: Any  # (question, similar questions, queries) → what ``form`` shows
     form: list[Any]
 
 
@@ -68,9 +72,11 @@ def build(desk: Desk) -> Knowledge:
     def pick(event: gr.EventData) -> tuple[Any, ...]:
         return opened(event.key)
 
-    def opened_new(question: str = "", variants: Sequence[str] = ()) -> tuple[Any, ...]:
+    def opened_new(
+        question: str = "", variants: Sequence[str] = (), pending: Queries = ()
+    ) -> tuple[Any, ...]:
         empty = Entry(key="", question=question, answer="", variants=tuple(variants))
-        return (None, *_form(desk, empty)[1:])
+        return (None, tuple(pending), *_form(desk, empty)[2:])
 
     def composed(seen: Entry | None, values: Sequence[Any]) -> Entry:
         return entries.compose(seen, **dict(zip(_FIELDS, values, strict=True)))
@@ -90,7 +96,12 @@ def build(desk: Desk) -> Knowledge:
         return effect_view(effect_of(desk, desk.rehearse([entry])))
 
     def perform(
-        request: gr.Request, action: str, seen: Entry | None, values: Sequence[Any], insist: bool
+        request: gr.Request,
+        action: str,
+        pending: Queries,
+        seen: Entry | None,
+        values: Sequence[Any],
+        insist: bool,
     ) -> tuple[Any, ...]:
         """Save, switch or delete; return what ``form`` and ``undo`` show then."""
         user = require(request, "publisher")
@@ -103,6 +114,8 @@ def build(desk: Desk) -> Knowledge:
                 entry, done = entries.save(desk, entry, seen, user.name, insist)
                 undo = entries.undo_of(desk, seen, entry)
                 verb = "已保存" if seen else "已新增"
+                if pending and seen is None:
+                    missed.remember(desk, pending, "entry", entry.key, user.name)
             elif action == "switch":
                 entry, done = entries.switch(desk, seen, user.name, insist)
                 undo = entries.undo_of(desk, seen, entry)
@@ -120,22 +133,28 @@ def build(desk: Desk) -> Knowledge:
         return *shown[:-1], parts.done(said, parts.button("undo", "撤销")), undo
 
     @explained
-    def saved(request: gr.Request, seen: Entry | None, *values: Any) -> tuple[Any, ...]:
-        return perform(request, "save", seen, values, insist=False)
+    def saved(
+        request: gr.Request, pending: Queries, seen: Entry | None, *values: Any
+    ) -> tuple[Any, ...]:
+        return perform(request, "save", pending, seen, values, insist=False)
 
     @explained
     def switched(request: gr.Request, seen: Entry | None) -> tuple[Any, ...]:
-        return perform(request, "switch", seen, (), insist=False)
+        return perform(request, "switch", (), seen, (), insist=False)
 
     @explained
     def deleted(request: gr.Request, seen: Entry | None) -> tuple[Any, ...]:
-        return perform(request, "delete", seen, (), insist=False)
+        return perform(request, "delete", (), seen, (), insist=False)
 
     @explained
     def insisted(
-        request: gr.Request, event: gr.EventData, seen: Entry | None, *values: Any
+        request: gr.Request,
+        event: gr.EventData,
+        pending: Queries,
+        seen: Entry | None,
+        *values: Any,
     ) -> tuple[Any, ...]:
-        return perform(request, event.action, seen, values, insist=True)
+        return perform(request, event.action, pending, seen, values, insist=True)
 
     @explained
     def undone(request: gr.Request, undo: entries.Undo | None) -> tuple[Any, ...]:
@@ -147,6 +166,7 @@ def build(desk: Desk) -> Knowledge:
         return *form[:-1], parts.done(f"已撤销 (第 {done.revision} 版)。"), None
 
     seen, undo = gr.State(None), gr.State(None)
+    pending = gr.State(())  # queries that an entry is being written for, to be remembered with it
     with gr.Row():
         with gr.Column(scale=6, min_width=380):
             with gr.Row():
@@ -210,7 +230,7 @@ def build(desk: Desk) -> Knowledge:
     values = [
         question, variants, answer, into, enabled, negatives, tags, valid_from, valid_to, key,
     ]  # fmt: skip
-    form = [seen, title, *values, switch, delete, warnings, effect, notice]
+    form = [seen, pending, title, *values, switch, delete, warnings, effect, notice]
     gr.on(
         [wanted.input, category.input, status.input], listed, filters, listing,
         trigger_mode="always_last", **quiet,
@@ -229,10 +249,10 @@ def build(desk: Desk) -> Knowledge:
     preview.click(tried, [seen, *values], effect, **busy)
     again = [listing, category, into]
     for event, handler, inputs in (
-        (save.click, saved, [seen, *values]),
+        (save.click, saved, [pending, seen, *values]),
         (switch.click, switched, seen),
         (delete.click, deleted, seen),
-        (notice.insist, insisted, [seen, *values]),
+        (notice.insist, insisted, [pending, seen, *values]),
         (notice.undo, undone, undo),
     ):
         event(handler, inputs, [*form, undo], **busy).success(shown, filters, again, **quiet)
@@ -245,6 +265,7 @@ def _form(desk: Desk, entry: Entry) -> tuple[Any, ...]:
     new = not entry.key
     return (
         entry,
+        (),
         _title(None if new else entry),
         entry.question,
         "\n".join(entry.variants),

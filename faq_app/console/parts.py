@@ -40,11 +40,12 @@ class Slice(Generic[T]):
     rows: Sequence[T]
     total: int
     number: int
+    size: int = PAGE_SIZE
 
     @property
     def pages(self) -> int:
         """Return how many pages there are, at least 1."""
-        return max(1, -(-self.total // PAGE_SIZE))
+        return max(1, -(-self.total // self.size))
 
 
 def page_of(rows: Sequence[T], number: float) -> Slice[T]:

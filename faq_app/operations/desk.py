@@ -14,6 +14,7 @@ from indexer.publication import Snapshot
 from indexer.records import Entry
 from indexer.rehearsal import Rehearsal
 from indexer.search import Searcher
+from indexer.unanswered import Unanswered
 
 T = TypeVar("T")
 
@@ -25,6 +26,7 @@ class Desk:
         """Work on what ``service`` serves; ``note`` is told who did what, with a detail."""
         self.service = service
         self.note = note
+        self.vain: Unanswered | None = None  # what customers asked in vain, as last grouped
         self._kept: dict[str, tuple[int, Any]] = {}
         self._working = threading.RLock()
 

@@ -1,0 +1,75 @@
+"""What did customers ask in vain, and what is done about it? Groups of queries, handled at a click.
+
+In: a desk, a period, a group. Out: groups, most frequent first; a new revision; the memory of what
+was done, which makes regression cases.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from distill.text import normalise
+from faq_app.operations import entries
+from faq_app.operations.desk import Desk
+from indexer import unanswered
+from indexer.build import Published
+from indexer.errors import InputError
+from indexer.period import Period
+from indexer.records import Entry
+from indexer.unanswered import QueryGroup, Unanswered, UnansweredQuery
+
+
+def groups(desk: Desk, days: int) -> Unanswered:
+    """Return what went wrong in the last days, grouped by meaning."""
+    searcher = desk.searcher
+    found = unanswered.find_unanswered(
+        desk.service.store, searcher, Period.lasting(days), previous=desk.vain
+    )
+    desk.vain = found
+    return found
+
+
+def group(desk: Desk, representative: str) -> QueryGroup:
+    """Return a group that ``groups`` found last; raises InputError if it is not there any more."""
+    found = desk.vain.groups if desk.vain else ()
+    wanted = next((each for each in found if each.representative == representative), None)
+    if wanted is None:
+        raise InputError("这一组已经处理过了, 或者变了。怎么办: 刷新列表")
+    return wanted
+
+
+def add_as_similar(
+    desk: Desk, wanted: QueryGroup, key: str, by: str, insist: bool = False
+) -> tuple[Entry, Entry, Published]:
+    """Publish a group's queries as similar questions of an entry; return it before and after.
+
+    Raises InputError for a query that is another entry's, and as ``entries.save``.
+    """
+    seen = desk.searcher.entries.get(key)
+    if seen is None:
+        raise InputError(f"条目 {key} 已经没有了。怎么办: 刷新列表")
+    known = {normalise(text) for text in (seen.question, *seen.variants)}
+    new = [query.text for query in wanted.queries if normalise(query.text) not in known]
+    entry = replace(seen, variants=(*seen.variants, *new))
+    if not new:
+        raise InputError(f"「{seen.question}」已有这些问法。怎么办: 看看答案或阈值, 或选「不处理」")
+    entry, done = entries.save(desk, entry, seen, by, insist)
+    remember(desk, wanted.queries, "similar", key, by)
+    return seen, entry, done
+
+
+def remember(
+    desk: Desk,
+    queries: Sequence[UnansweredQuery],
+    action: unanswered.Action,
+    key: str,
+    by: str,
+) -> None:
+    """Note what was done; queries that got an entry become regression cases."""
+    unanswered.handle(desk.service.store, queries, action, key, by)
+    desk.note(by, f"未命中: {unanswered.ACTIONS[action]}", queries[0].text if queries else "")
+
+
+def forget(desk: Desk, texts: Sequence[str], by: str) -> None:
+    """Let queries be listed again."""
+    unanswered.reopen(desk.service.store, texts)
+    desk.note(by, "未命中: 重新列出", texts[0] if texts else "")
