@@ -1,7 +1,4 @@
 import json
-import shutil
-import signal
-import socket
 import subprocess
 import sys
 import time
@@ -12,6 +9,8 @@ from distill.encoder import Encoder
 from faq_app import chat
 from faq_app.service import Option, Reply
 from indexer.store import Store
+from tests.browser import Browser, served
+from tests.browser import chromium as browser_in
 from tests.conftest import BUNDLE, ROOT, SMALL_FAQ, thresholds_setting
 
 
@@ -100,72 +99,33 @@ def site(tmp_path_factory):
     # Between "the same words" and "anything", all is doubtful: which encoder it is plays no part.
     fingerprint = Encoder.load(BUNDLE).fingerprint
     Store.open(db).save_settings(thresholds_setting(fingerprint, 1.0, 0.0))
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    process = subprocess.Popen(
-        [sys.executable, "app.py", "--db", str(db), "--port", str(port)],
-        cwd=ROOT,
-        stderr=subprocess.PIPE,
-        encoding="utf-8",
-    )
-    assert "已就绪" in process.stderr.readline()
-    yield f"http://127.0.0.1:{port}/", db
-    # Chromium is still connected: an open page must not keep the server from ending.
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(20) == 0
-    assert process.stderr.read() == ""
+    with served(db) as address:
+        yield address, db
 
 
 @pytest.fixture(scope="module")
 def chromium(site, tmp_path_factory):
-    binary, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if not (binary and driver):
-        pytest.skip("Chromium or its driver is not installed")
-    from selenium.webdriver import Chrome, ChromeOptions
-    from selenium.webdriver.chrome.service import Service as Driver
-
-    options = ChromeOptions()
-    options.binary_location = binary
-    for flag in (
-        "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-sync",
-        "--disable-background-networking", "--disable-component-update",
-        f"--user-data-dir={tmp_path_factory.mktemp('chromium')}",
-    ):  # fmt: skip
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
-    browser = Chrome(options, Driver(driver))
-    yield browser
-    browser.quit()
+    driver = browser_in(tmp_path_factory.mktemp("chromium"))
+    yield driver
+    driver.quit()
 
 
-class Page:
+class Page(Browser):
     """The chat page, freshly opened at a size."""
 
     def __init__(self, browser, address):
+        super().__init__(browser)
         self.browser, self.address = browser, address
 
     def open(self, width=1280, height=860):
-        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500}
-        self.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+        self.size(width, height)
         self.browser.get(self.address)
         self.until("document.querySelector('#chat .log') && document.querySelector('#box button')")
         return self
 
-    def js(self, expression):
-        return self.browser.execute_script(f"return {expression}")
-
-    def until(self, expression):
-        from selenium.webdriver.support.ui import WebDriverWait
-
-        WebDriverWait(self.browser, 30, 0.1).until(lambda _: self.js(expression), expression)
-
     def click(self, label):
         """Click the last button of this label, as a finger does (whatever covers it gets it)."""
         [b for b in self.find("#chat button") if b.text == label][-1].click()
-
-    def find(self, selector):
-        return self.browser.find_elements("css selector", selector)
 
     @property
     def box(self):

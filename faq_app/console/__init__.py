@@ -79,7 +79,7 @@ def build(service: Service, accounts: Accounts) -> gr.Blocks:
 
         @explained
         def create(event: gr.EventData) -> tuple[Any, ...]:
-            group = vain.group_of(event.group)
+            group = vain.group_of(event)
             others = [q.text for q in group.queries if q.text != group.representative]
             form = entries.open_new(group.representative, others, group.queries)
             return gr.Tabs(selected="entries"), *form

@@ -1,6 +1,8 @@
-// Runs once for each place of HTML: what is clicked in it fires the event it names, with its data.
+// Runs once for each place of HTML: what is clicked in it fires the event it names, with its data
+// and what is not ticked beside it.
 element.addEventListener('click', (event) => {
   const button = event.target.closest('[data-event]');
-  if (button && !button.disabled && EVENTS.includes(button.dataset.event))
-    trigger(button.dataset.event, {...button.dataset});
+  if (!button || button.disabled || !EVENTS.includes(button.dataset.event)) return;
+  const boxes = button.closest('article')?.querySelectorAll('input:not(:checked)') ?? [];
+  trigger(button.dataset.event, {...button.dataset, without: [...boxes].map((box) => box.value)});
 });

@@ -13,7 +13,8 @@ import gradio as gr
 from faq_app.console import parts
 from faq_app.console.acting import explained
 from faq_app.console.parts import Markup, element
-from faq_app.operations import trial
+from faq_app.guard import require
+from faq_app.operations import cases, trial
 from faq_app.operations.desk import Desk
 from indexer.explain import Explanation, HitExplanation, WordWeight
 from indexer.reasons import DECISIONS, SIGNALS
@@ -34,8 +35,16 @@ def build(desk: Desk) -> HitTest:
     """Put the page into the surrounding tab."""
 
     @explained
-    def test(query: str) -> str:
-        return _found(desk, query)
+    def test(query: str) -> tuple[str, str]:
+        return _found(desk, query), ""
+
+    @explained
+    def judged(request: gr.Request, query: str, event: gr.EventData) -> Markup:
+        user = require(request, "editor")
+        cases.add(desk, query, event.key, user.name)
+        entry = desk.searcher.entries.get(event.key)
+        right = f"应由「{entry.question}」回答" if entry else "应拒答"
+        return parts.done(f"已加入回归集: 「{query.strip()}」{right}。以后每次改动都会检查它。")
 
     @explained
     def batch(file: str | None, progress: gr.Progress = gr.Progress()) -> tuple[str, str | None]:  # noqa: B008
@@ -60,7 +69,8 @@ def build(desk: Desk) -> HitTest:
             "测试", variant="primary", scale=0, min_width=120, elem_id="test-go",
             elem_classes=["bottom"],
         )  # fmt: skip
-    found = parts.view(_nothing_yet(), ["edit", "weigh"], elem_id="test-found")
+    notice = parts.view(elem_id="test-notice")
+    found = parts.view(_nothing_yet(), ["edit", "weigh", "judge"], elem_id="test-found")
     with gr.Accordion("用文件批量测试", open=False):
         gr.Markdown(
             "csv、xlsx 或每行一条提问的 txt。有一列「提问」就够; 再有一列「编号」"
@@ -73,7 +83,8 @@ def build(desk: Desk) -> HitTest:
             download = gr.DownloadButton("下载全部结果 (csv)", visible=False, elem_id="batch-file")
         rows = parts.view(elem_id="batch-rows")
     quiet = {"api_visibility": "private"}
-    gr.on([query.submit, go.click], test, query, found, show_progress="minimal", **quiet)
+    gr.on([query.submit, go.click], test, query, [found, notice], show_progress="minimal", **quiet)
+    found.judge(judged, query, notice, show_progress="hidden", **quiet)
     file.change(batch, file, [rows, download], **quiet)
     return HitTest(query, found)
 
@@ -100,7 +111,8 @@ def _found(desk: Desk, query: str) -> Markup:
             element("h3", "顾客看到: 您是不是想问"),
             element("ol", *(element("li", hit.standard_question) for hit in why.hits)),
         ]
-    top = element("section", *verdict, *shown, class_="card verdict")
+    refuse = parts.button("judge", "这个提问应拒答", key="", title="加入回归集")
+    top = element("section", *verdict, *shown, element("p", refuse), class_="card verdict")
     if not why.hits:
         return element("div", top, class_="found")
     hits = [_hit(number, hit, why) for number, hit in enumerate(why.hits, 1)]
@@ -109,7 +121,8 @@ def _found(desk: Desk, query: str) -> Markup:
         element("mark", "绿色", style="background:rgba(11,122,107,.3)"),
         " 的词使它更像这一条, ",
         element("mark", "红色", style="background:rgba(190,60,40,.3)"),
-        " 的词使它更不像; 颜色越深, 作用越大。点一个词可以调它的权重。",
+        " 的词使它更不像; 颜色越深, 作用越大。点一个词可以调它的权重; "
+        "点「应由它回答」, 提问就带着正确答案进入回归集。",
         class_="soft",
     )
     return element("div", top, element("h3", "找到的条目"), legend, *hits, class_="found")
@@ -133,6 +146,7 @@ def _hit(number: int, hit: HitExplanation, why: Explanation) -> Markup:
             *(element("p", rule, class_="rule") for rule in rules),
         ),
         parts.confidence_bar(hit.confidence),
+        parts.button("judge", "应由它回答", key=hit.entry_id, title="加入回归集"),
         class_="hit-head",
     )
     effects = {effect.text: effect for effect in hit.words}

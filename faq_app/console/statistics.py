@@ -82,10 +82,11 @@ def build(desk: Desk) -> StatisticsPage:
 
     with gr.Row():
         days = gr.Dropdown(
-            _PERIODS, value=30, label="时段", scale=0, min_width=150, elem_id="stats-days"
+            _PERIODS, value=30, label="时段", scale=1, min_width=140, elem_id="stats-days"
         )
-        first = gr.Textbox(label="或者从", placeholder="2026-01-01", scale=0, min_width=150)
-        last = gr.Textbox(label="到", placeholder="2026-01-31", scale=0, min_width=150)
+        with gr.Row(scale=2):
+            first = gr.Textbox(label="或者从 (回车)", placeholder="2026-01-01", min_width=130)
+            last = gr.Textbox(label="到 (回车)", placeholder="2026-01-31", min_width=130)
     overview = parts.view(elem_id="stats-overview")
     with gr.Row():
         report = gr.Radio(list(_REPORTS), value="问得最多的提问", show_label=False, scale=5)
@@ -129,7 +130,7 @@ def _overview(store: Store, period: Period) -> Markup:
         ("拒答", f"{total.rejected / total.asked:.0%}"),
         ("反问后点选", _share(total.click_through)),
         ("满意度", _share(total.satisfaction)),
-        ("响应 P50 / P95", _times(every)),
+        ("响应 P50 / P95 毫秒", _times(every)),
     ]
     tiles = [element("div", element("b", value), name, class_="card") for name, value in figures]
     chart = stacked_bars(
@@ -170,4 +171,4 @@ def _share(share: float | None) -> str:
 def _times(times: statistics.ResponseTime) -> str:
     if times.p50 is None or times.p95 is None:
         return "–"
-    return f"{times.p50:.1f} / {times.p95:.1f} ms"
+    return f"{times.p50:.0f} / {times.p95:.0f}"

@@ -4,6 +4,7 @@ In: the query log of a period. Out: groups of queries with their nearest entries
 similar questions, a new entry, or the memory that nothing is to be done.
 """
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -18,11 +19,12 @@ from faq_app.guard import require
 from faq_app.operations import entries, missed
 from faq_app.operations.desk import Desk
 from faq_app.operations.effects import TooMuchBroken
-from indexer.unanswered import REASONS, QueryGroup, Unanswered
+from indexer.unanswered import REASONS, QueryGroup, Unanswered, UnansweredQuery
 
 _PERIODS = [("最近 7 天", 7), ("最近 30 天", 30), ("最近 90 天", 90), ("最近一年", 365)]
 _GROUPS = 10  # on a page
-_SHOWN = 30  # queries of a group
+_SHOWN = 100  # queries of a group
+_OPEN = 8  # so few are shown at once
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class UnansweredPage:
     show: Any
     listing: list[Any]
     found: gr.HTML
-    group_of: Callable[[str], QueryGroup]
+    group_of: Callable[[gr.EventData], QueryGroup]  # what is ticked of the group clicked on
 
 
 def build(desk: Desk) -> UnansweredPage:
@@ -46,36 +48,37 @@ def build(desk: Desk) -> UnansweredPage:
         return listed(days, float(event.page))
 
     def add_group(
-        request: gr.Request, representative: str, key: str, days: int, insist: bool
+        request: gr.Request, event: gr.EventData, days: int, insist: bool
     ) -> tuple[Any, ...]:
         user = require(request, "publisher")
-        group = missed.group(desk, representative)
+        without = json.loads(event.left_out) if insist else event.without
+        group = missed.group(desk, event.group, without)
         try:
-            seen, entry, done = missed.add_as_similar(desk, group, key, user.name, insist)
+            seen, entry, done = missed.add_as_similar(desk, group, event.key, user.name, insist)
         except TooMuchBroken as error:
-            return insist_view(error, group=representative, key=key), gr.skip(), gr.skip()
+            again = {"group": event.group, "key": event.key, "left_out": json.dumps(without)}
+            return insist_view(error, **again), gr.skip(), gr.skip()
         undo = (entries.undo_of(desk, seen, entry), tuple(q.text for q in group.queries))
-        said = (
-            f"「{representative}」等 {len(group.queries)} 条已加为「{entry.question}」的相似问, "
-            f"已发布第 {done.revision} 版, 并加入回归集。"
-        )
+        count = len(group.queries)
+        said = f"「{group.representative}」等 {count} 条已加为「{entry.question}」的相似问"
+        said += f", 已发布第 {done.revision} 版, 并加入回归集。"
         return parts.done(said, parts.button("undo", "撤销")), undo, listed(days)
 
     @explained
     def added(request: gr.Request, event: gr.EventData, days: int) -> tuple[Any, ...]:
-        return add_group(request, event.group, event.key, days, insist=False)
+        return add_group(request, event, days, insist=False)
 
     @explained
     def insisted(request: gr.Request, event: gr.EventData, days: int) -> tuple[Any, ...]:
-        return add_group(request, event.group, event.key, days, insist=True)
+        return add_group(request, event, days, insist=True)
 
     @explained
     def ignored(request: gr.Request, event: gr.EventData, days: int) -> tuple[Any, ...]:
         user = require(request, "editor")
-        group = missed.group(desk, event.group)
+        group = missed.group(desk, event.group, event.without)
         missed.remember(desk, group.queries, "ignored", "", user.name)
         undo = (None, tuple(query.text for query in group.queries))
-        said = f"「{event.group}」等 {len(group.queries)} 条不再列出。"
+        said = f"「{group.representative}」等 {len(group.queries)} 条不再列出。"
         return parts.done(said, parts.button("undo", "撤销")), undo, listed(days)
 
     @explained
@@ -116,7 +119,7 @@ def build(desk: Desk) -> UnansweredPage:
     notice.insist(insisted, days, outcome, **busy)
     notice.undo(undone, [undo, days], outcome, **busy)
     return UnansweredPage(
-        listed, [days, found], found, lambda representative: missed.group(desk, representative)
+        listed, [days, found], found, lambda event: missed.group(desk, event.group, event.without)
     )
 
 
@@ -166,22 +169,15 @@ def _group(desk: Desk, group: QueryGroup) -> Markup:
         )
         for hit in group.nearest(desk.searcher)
     ]
-    queries = [
-        element(
-            "li",
-            f"{query.text} ({query.count} 次)" + (" · 以前处理过" if query.handled_before else ""),
-        )
-        for query in group.queries[:_SHOWN]
-    ]
+    queries = [_query(query) for query in group.queries[:_SHOWN]]
     if len(group.queries) > _SHOWN:
         queries.append(element("li", f"另有 {len(group.queries) - _SHOWN} 种"))
-    opened = {"open": ""} if 1 < len(queries) <= 3 else {}
     every = (
         element(
             "details",
-            element("summary", f"这一组的 {len(group.queries)} 种问法"),
-            element("ul", *queries, class_="plain"),
-            **opened,
+            element("summary", f"这一组的 {len(group.queries)} 种问法 (不该在一起的, 去掉勾)"),
+            element("ul", *queries, class_="ticks"),
+            **({"open": ""} if len(queries) <= _OPEN else {}),
         )
         if len(queries) > 1
         else Markup("")
@@ -189,3 +185,9 @@ def _group(desk: Desk, group: QueryGroup) -> Markup:
     return element(
         "article", head, element("ul", *nearest, class_="nearest"), every, class_="card group"
     )
+
+
+def _query(query: UnansweredQuery) -> Markup:
+    again = " · 以前处理过" if query.handled_before else ""
+    box = element("input", type="checkbox", checked="", value=query.text)
+    return element("li", element("label", box, f" {query.text} ({query.count} 次){again}"))

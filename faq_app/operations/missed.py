@@ -4,7 +4,7 @@ In: a desk, a period, a group. Out: groups, most frequent first; a new revision;
 was done, which makes regression cases.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from distill.text import normalise
@@ -28,13 +28,21 @@ def groups(desk: Desk, days: int) -> Unanswered:
     return found
 
 
-def group(desk: Desk, representative: str) -> QueryGroup:
-    """Return a group that ``groups`` found last; raises InputError if it is not there any more."""
+def group(desk: Desk, representative: str, without: Collection[str] = ()) -> QueryGroup:
+    """Return a group that ``groups`` found last, without some of its queries.
+
+    Raises InputError if it is not there any more, or nothing is left of it.
+    """
     found = desk.vain.groups if desk.vain else ()
     wanted = next((each for each in found if each.representative == representative), None)
     if wanted is None:
         raise InputError("这一组已经处理过了, 或者变了。怎么办: 刷新列表")
-    return wanted
+    queries = tuple(query for query in wanted.queries if query.text not in without)
+    if not queries:
+        raise InputError("这一组一条也没有勾选。怎么办: 勾上要处理的")
+    if representative in without:
+        representative = queries[0].text
+    return replace(wanted, representative=representative, queries=queries)
 
 
 def add_as_similar(

@@ -15,6 +15,7 @@ from faq_app.operations import effects
 from faq_app.operations.desk import Desk
 from faq_app.operations.effects import Effect, effect_of
 from faq_app.service import MAX_QUERY_LENGTH
+from indexer import regression
 from indexer.build import Published
 from indexer.decision import OPTIONS, DecisionKind, decide
 from indexer.history import keyword_changes
@@ -137,8 +138,15 @@ def suggest(
     limit: int,
     progress: Callable[[Sequence[Change]], Iterable[Change]] = iter,
 ) -> Suggestions:
-    """Try ``limit`` changes of single words; return those that fix more than they break."""
-    return suggest_keywords(desk.service.store, desk.service.encoder, (), limit, progress)
+    """Try ``limit`` changes of single words; return those that fix more than they break.
+
+    Judged by the regression set, or without one by the FAQ's own similar questions.
+    """
+    store = desk.service.store
+    live = desk.searcher.live_entries()
+    labelled = regression.labelled_queries(store)
+    queries = [query for query in labelled if not query.entry_id or query.entry_id in live]
+    return suggest_keywords(store, desk.service.encoder, queries, limit, progress)
 
 
 def export(desk: Desk, path: Path) -> None:

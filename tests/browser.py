@@ -1,0 +1,74 @@
+"""Headless Chromium for the tests of pages, and the server that they are of."""
+
+import contextlib
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+
+import pytest
+
+from tests.conftest import ROOT
+
+
+def chromium(folder):
+    """Start Chromium with its profile in ``folder``; skips where it is not installed."""
+    binary, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if not (binary and driver):
+        pytest.skip("Chromium or its driver is not installed")
+    from selenium.webdriver import Chrome, ChromeOptions
+    from selenium.webdriver.chrome.service import Service as Driver
+
+    options = ChromeOptions()
+    options.binary_location = binary
+    for flag in (
+        "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-sync",
+        "--disable-background-networking", "--disable-component-update",
+        f"--user-data-dir={folder}",
+    ):  # fmt: skip
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
+    return Chrome(options, Driver(driver))
+
+
+@contextlib.contextmanager
+def served(db):
+    """Run the real server over a database; yields its address."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    process = subprocess.Popen(
+        [sys.executable, "app.py", "--db", str(db), "--port", str(port)],
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+    )
+    assert "已就绪" in process.stderr.readline()
+    yield f"http://127.0.0.1:{port}/"
+    # Chromium is still connected: an open page must not keep the server from ending.
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(20) == 0
+    assert process.stderr.read() == ""
+
+
+class Browser:
+    """A browser, and waits that end."""
+
+    def __init__(self, driver):
+        self.driver = driver
+
+    def size(self, width, height):
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500}
+        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+
+    def js(self, expression):
+        return self.driver.execute_script(f"return {expression}")
+
+    def until(self, expression):
+        from selenium.webdriver.support.ui import WebDriverWait
+
+        WebDriverWait(self.driver, 30, 0.1).until(lambda _: self.js(expression), expression)
+
+    def find(self, selector):
+        return self.driver.find_elements("css selector", selector)
