@@ -19,7 +19,7 @@ from indexer.calibration import (
 )
 from indexer.leave_one_out import built_in_out_of_scope, leave_one_out, read_out_of_scope
 from indexer.measures import measure
-from indexer.options import PATH, db_option, encoder_option, say
+from indexer.options import BY, PATH, db_option, encoder_option, say
 from indexer.search import Searcher
 from indexer.store import Store
 from indexer.threshold_curve import threshold_curve
@@ -100,7 +100,8 @@ def calibrate(
     if dry_run:
         say("试运行: 什么也没有存")
         return
-    revision = store.publish_settings({"calibration": as_json(found)})
+    what = f"用 {queries.name} 校准" if queries else "校准"
+    revision = store.publish_settings({"calibration": as_json(found)}, BY, what)
     say(f"{db}: 已校准, 已发布第 {revision} 版")
 
 
@@ -121,7 +122,7 @@ def thresholds(
     """
     store = Store.open(db)
     if reset:
-        store.publish_settings({"calibration": None})
+        store.publish_settings({"calibration": None}, BY, "阈值回到默认值")
     searcher = Searcher.load(store, Encoder.load(encoder))
     now = searcher.calibration
     if answer is not None or clarify is not None:
@@ -131,7 +132,8 @@ def thresholds(
         )
         by_hand = replace(now, thresholds=chosen, encoder=searcher.encoder.fingerprint)
         by_hand = replace(by_hand, source=now.source or "手工设定", reached=(0.0, 0.0))
-        store.publish_settings({"calibration": as_json(by_hand)})
+        what = f"阈值: 直接回答 ≥ {chosen.answer}, 反问 ≥ {chosen.clarify}"
+        store.publish_settings({"calibration": as_json(by_hand)}, BY, what)
         searcher = Searcher.load(store, Encoder.load(encoder))
     click.echo(in_words(searcher.calibration, searcher))
 

@@ -27,9 +27,11 @@ from indexer.decision import band, decide
 from indexer.errors import IndexerError, PublishError
 from indexer.evaluate_cli import evaluate
 from indexer.explain_cli import explain
-from indexer.lexicon_cli import keywords, signals, synonyms
+from indexer.history_cli import history, rollback
+from indexer.keyword_cli import keywords
+from indexer.lexicon_cli import signals, synonyms
 from indexer.log_cli import log
-from indexer.options import PATH, db_option, encoder_option, say
+from indexer.options import BY, PATH, db_option, encoder_option, say
 from indexer.quality_cli import check_quality
 from indexer.regression_cli import regression
 from indexer.search import Searcher
@@ -139,7 +141,10 @@ def build(
     stale = snapshot.settings.get("encoder") != model.fingerprint
     if plan.changes or stale:
         with _Progress() as progress:
-            done = building.publish(store, snapshot, model, plan.changes, source, progress)
+            done = building.publish(
+                store, snapshot, model, plan.changes, source, progress,
+                by=BY, what=f"导入 {faq_file.name}",
+            )  # fmt: skip
         say(f"{db}: 已发布第 {done.revision} 版, 编码了 {done.encoded} 条文字")
     else:
         store.save_settings(source)
@@ -163,7 +168,7 @@ def refresh(db: Path, encoder: Path) -> None:
     """
     store, model = Store.open(db), Encoder.load(encoder)
     with _Progress() as progress:
-        done = building.refresh(store, model, progress)
+        done = building.refresh(store, model, progress, BY)
     say(f"{db}: 已发布第 {done.revision} 版, 编码了 {done.encoded} 条文字")
 
 
@@ -266,6 +271,8 @@ for _command in (
     keywords,
     synonyms,
     signals,
+    history,
+    rollback,
     regression,
     log,
 ):
@@ -409,7 +416,8 @@ def _calibrate(
             f"(第一个: {unknown[0].entry_id!r})"
         )
     found = evaluating.calibrate(searcher, queries, f"{source.name} (dev)", Goal())
-    revision = store.publish_settings({"calibration": as_json(found)})
+    settings = {"calibration": as_json(found)}
+    revision = store.publish_settings(settings, BY, f"用 {source.name} 校准")
     say(f"{store.path}: 已校准, 已发布第 {revision} 版")
 
 

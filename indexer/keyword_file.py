@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from indexer.errors import TableError
-from indexer.lexicon import with_keyword
+from indexer.lexicon import clean_keyword, with_keyword
 from indexer.table_export import write_rows
 from indexer.table_file import read_rows
 
@@ -17,20 +17,25 @@ _SHOWN = 5  # faulty lines that are named
 
 
 def read_keywords(path: Path) -> dict[str, float]:
-    """Return what a file says. Raises TableError with every faulty line, up to a few."""
+    """Return what a file says. Raises TableError with every faulty line and column, up to a few."""
     factors: dict[str, float] = {}
+    lines: dict[str, int] = {}
     faults = []
     for row in read_rows(path).lines:
         word, number, *_ = (*(cell.strip() for cell in row.cells), "", "")
         if (word, number) == _HEADER or not (word or number):
             continue
+        column = _HEADER[0]
         try:
-            found = with_keyword({}, word, _factor(number))
+            word = clean_keyword(word)
+            if first := lines.get(word):
+                raise ValueError(f"「{word}」在第 {first} 行已经有了")
+            lines[word] = row.line
+            column = _HEADER[1]
+            # 1 changes nothing: the word is simply not among the changed ones.
+            factors = with_keyword(factors, word, _factor(number))
         except ValueError as error:
-            faults.append(f"第 {row.line} 行: {error}")
-            continue
-        # 1 changes nothing: the word is simply not among the changed ones.
-        factors |= found
+            faults.append(f"第 {row.line} 行「{column}」列: {error}")
     if faults:
         more = f" (共 {len(faults)} 行)" if len(faults) > _SHOWN else ""
         raise TableError(
@@ -42,7 +47,9 @@ def read_keywords(path: Path) -> dict[str, float]:
 
 def write_keywords(path: Path, factors: Mapping[str, float]) -> None:
     """Write the changed words as .csv or .xlsx; ``read_keywords`` reads it back."""
-    write_rows(path, _HEADER, ((word, f"{factor:g}") for word, factor in factors.items()))
+    write_rows(
+        path, _HEADER, ((word, repr(factor).removesuffix(".0")) for word, factor in factors.items())
+    )
 
 
 def _factor(text: str) -> float:

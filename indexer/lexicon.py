@@ -18,6 +18,9 @@ from distill.weights import WeightedText
 from indexer.errors import TableError
 from indexer.table_file import read_text
 
+LONGEST = 30  # characters of a keyword; what is longer is a sentence
+HIGHEST = 100.0  # factor; a word of a hundred times its IDF is all that a text says
+
 _SEPARATORS = re.compile(r"[=＝,，、\t]+")
 
 
@@ -123,16 +126,38 @@ def with_keyword(
 ) -> dict[str, float]:
     """Return the keyword factors with one set, or taken away (None, and 1 says nothing too).
 
-    Raises ValueError for a word without letter, digit or Chinese character, or a factor that is
-    negative or not finite.
+    Raises ValueError for what ``clean_keyword`` and ``clean_factor`` refuse; a word that is taken
+    away may be any.
     """
+    clean = normalise(word) if factor is None else clean_keyword(word)
+    changed = {key: value for key, value in keywords.items() if key != clean}
+    factor = 1.0 if factor is None else clean_factor(factor)
+    return changed if factor == 1 else changed | {clean: factor}
+
+
+def clean_keyword(word: str) -> str:
+    """Return a keyword normalised; raises ValueError, in words, for what cannot be one."""
     clean = normalise(word)
     if not speaks(clean):
-        raise ValueError(f"关键词「{word}」里没有文字")
-    if factor is not None and not 0 <= factor < float("inf"):
-        raise ValueError(f"关键词「{clean}」的权重 {factor} 不是 ≥ 0 的数")
-    changed = {key: value for key, value in keywords.items() if key != clean}
-    return changed if factor is None or factor == 1 else changed | {clean: float(factor)}
+        raise ValueError(f"关键词「{word[:LONGEST]}」里没有文字")
+    if len(clean) > LONGEST:
+        raise ValueError(f"关键词「{clean[:LONGEST]}…」有 {len(clean)} 字, 最多 {LONGEST} 字")
+    return clean
+
+
+def clean_factor(factor: float) -> float:
+    """Return a keyword's factor; raises ValueError, in words, unless it is 0 … HIGHEST."""
+    if not 0 <= factor <= HIGHEST:  # nor is NaN
+        raise ValueError(f"权重 {factor:g} 不是 0 到 {HIGHEST:g} 之间的数")
+    return float(factor)
+
+
+def overlapping(keywords: Iterable[str], word: str) -> tuple[str, ...]:
+    """Return the keywords that hold this normalised one, or that it holds.
+
+    Where both stand, the longer counts.
+    """
+    return tuple(other for other in keywords if other != word and (other in word or word in other))
 
 
 def synonym_lines(groups: Iterable[Sequence[str]]) -> str:

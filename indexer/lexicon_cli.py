@@ -1,4 +1,7 @@
-"""The commands by which an operator steers the matching: `keywords`, `synonyms` and `signals`."""
+"""The commands by which an operator steers the matching: `synonyms` and `signals`.
+
+`keywords` is in keyword_cli.py.
+"""
 
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -8,52 +11,10 @@ import click
 from distill.encoder import Encoder
 from indexer.build import publish
 from indexer.errors import PublishError
-from indexer.lexicon import Lexicon, read_synonyms, synonym_lines, with_keyword
-from indexer.options import PATH, db_option, encoder_option, say
+from indexer.lexicon import Lexicon, read_synonyms, synonym_lines
+from indexer.options import BY, PATH, db_option, encoder_option, say
 from indexer.search import signals_of
 from indexer.store import Store
-
-
-@click.group()
-def keywords() -> None:
-    """Let a word count for more or less, in vectors and characters alike.
-
-    \b
-    Example:
-      python -m indexer keywords set 花呗 2
-    """
-
-
-@keywords.command("list")
-@db_option
-def list_keywords(db: Path) -> None:
-    """Print the words whose weight was changed, as word⇥factor."""
-    for word, factor in Lexicon.of(Store.open(db).snapshot().settings).keywords.items():
-        click.echo(f"{word}\t{factor:g}")
-
-
-@keywords.command("set")
-@click.argument("word")
-@click.argument("factor", type=float)
-@db_option
-@encoder_option
-def set_keyword(word: str, factor: float, db: Path, encoder: Path) -> None:
-    """Let WORD weigh FACTOR times its IDF; 0 silences it, 1 changes nothing.
-
-    \b
-    Example:
-      python -m indexer keywords set 花呗 2
-    """
-    _change_keyword(db, encoder, word, factor)
-
-
-@keywords.command("remove")
-@click.argument("word")
-@db_option
-@encoder_option
-def remove_keyword(word: str, db: Path, encoder: Path) -> None:
-    """Let WORD weigh what it weighs by itself."""
-    _change_keyword(db, encoder, word, None)
 
 
 @click.group()
@@ -81,7 +42,7 @@ def list_synonyms(db: Path) -> None:
 def import_synonyms(file: Path, db: Path, encoder: Path) -> None:
     """Replace all groups by those of FILE: one a line, such as 运费=邮费=快递费."""
     groups = read_synonyms(file)
-    _publish(db, encoder, {"synonyms": groups})
+    publish_settings(db, encoder, {"synonyms": groups}, f"导入 {file.name}")
     say(f"{db}: {len(groups)} 组同义词")
 
 
@@ -90,7 +51,7 @@ def import_synonyms(file: Path, db: Path, encoder: Path) -> None:
 @encoder_option
 def clear_synonyms(db: Path, encoder: Path) -> None:
     """Forget all groups."""
-    _publish(db, encoder, {"synonyms": []})
+    publish_settings(db, encoder, {"synonyms": None}, "清空同义词")
 
 
 @click.command()
@@ -134,7 +95,7 @@ def signals(db: Path, changes: tuple[str, ...], guard: bool | None, reset: bool)
     if changes or reset or guard is not None:
         # Left alone, they go on following the FAQ: see signals_of.
         stored = None if reset and weights == measured else asdict(weights)
-        revision = store.publish_settings({"signals": stored, "negation_guard": guarded})
+        revision = store.publish_settings({"signals": stored, "negation_guard": guarded}, BY)
         say(
             f"{db}: 已发布第 {revision} 版; 分数变了, 应重新校准: "
             "python -m indexer calibrate 提问表"
@@ -144,23 +105,14 @@ def signals(db: Path, changes: tuple[str, ...], guard: bool | None, reset: bool)
     click.echo(f"negation guard\t{'on' if guarded else 'off'}")
 
 
-def _change_keyword(db: Path, encoder: Path, word: str, factor: float | None) -> None:
-    known = Lexicon.of(Store.open(db).snapshot().settings).keywords
-    try:
-        changed = with_keyword(known, word, factor)
-    except ValueError as error:
-        raise click.ClickException(
-            f"{error}。怎么办: python -m indexer keywords set 词 2"
-        ) from error
-    _publish(db, encoder, {"keywords": changed})
-
-
-def _publish(db: Path, encoder: Path, settings: dict[str, object]) -> None:
+def publish_settings(db: Path, encoder: Path, settings: dict[str, object], what: str) -> None:
+    """Publish settings that ask for other vectors; raises PublishError if there is no FAQ."""
     store = Store.open(db)
     snapshot = store.snapshot()
     if snapshot.revision == 0:
         raise PublishError(
             f"{db}: 里面还没有问答。先建库: python -m indexer build 问答表 --db {db}"
         )
-    done = publish(store, snapshot, Encoder.load(encoder), settings=settings)
+    model = Encoder.load(encoder)
+    done = publish(store, snapshot, model, settings=settings, by=BY, what=what)
     say(f"{db}: 已发布第 {done.revision} 版, 重新编码了 {done.encoded} 条文字")

@@ -6,6 +6,7 @@ import click
 
 DEFAULT_DB = Path("data/faq.db")
 DEFAULT_ENCODER = Path("data/encoder")
+BY = "命令行"  # who published, where nobody is signed in
 PATH = click.Path(path_type=Path)
 
 db_option = click.option(
