@@ -7,6 +7,7 @@ entry is meant, so they are shortened first: within-class covariance normalisati
 """
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 # How many times the identity outweighs the covariance found. Chosen on split dev of
 # data/queries.csv, where 2 … 5 are alike; a FAQ of one wording an entry gets the identity alone.
@@ -21,6 +22,11 @@ class EntryVectors:
 
         Every entry has at least one. ``start`` is int64 (entries + 1,).
         """
+        # On busy cores, two threads of numpy's BLAS wait for each other longer than one takes.
+        with threadpool_limits(1, user_api="blas"):
+            self._learn(vectors, start)
+
+    def _learn(self, vectors: np.ndarray, start: np.ndarray) -> None:
         counts = np.diff(start)
         self._map: np.ndarray | None = None  # the identity
         if not len(counts):  # nothing to be near to

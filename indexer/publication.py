@@ -5,7 +5,7 @@ one transaction and rehearsal.py follows in memory, so that both end at the same
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -92,7 +92,7 @@ def steps_of(change: Publication) -> Steps:
             raise PublishError(
                 f"要删除的条目 {key} 不在第 {base.revision} 版里, 什么也没有改。怎么办: 刷新后再看"
             )
-    changed = {entry.key: _once(entry) for entry in change.entries}
+    changed = {entry.key: _as_read_back(entry) for entry in change.entries}
     if both := changed.keys() & set(change.deleted):
         raise ValueError(f"to be written and to be deleted: {sorted(both)}")
     stored: dict[str, list[Question]] = {key: [] for key in (*changed, *change.deleted)}
@@ -146,8 +146,11 @@ def steps_of(change: Publication) -> Steps:
     )
 
 
-def outcome(change: Publication, steps: Steps) -> Snapshot:
-    """Return the revision that the steps lead to, its new questions with provisional ids."""
+def outcome(change: Publication, steps: Steps, first_id: int | None = None) -> Snapshot:
+    """Return the revision that the steps lead to.
+
+    New questions are numbered from ``first_id``; without one, provisionally, from what is free.
+    """
     base = change.base
     gone = {*steps.deleted, *(entry.key for _, entry in steps.entries)}
     places = {key: place for key, place in base.positions.items() if key not in gone}
@@ -162,8 +165,9 @@ def outcome(change: Publication, steps: Steps) -> Snapshot:
         kind, key = altered.get(question.id, (question.kind, base.vector_keys[question.id]))
         questions.append(Question(question.id, question.entry_key, question.text, kind))
         vector_keys[question.id] = key
-    following = max((question.id for question in base.questions), default=0) + 1
-    for number, new in enumerate(steps.added, following):
+    if first_id is None:
+        first_id = max((question.id for question in base.questions), default=0) + 1
+    for number, new in enumerate(steps.added, first_id):
         questions.append(Question(number, new.entry_key, new.text, new.kind))
         vector_keys[number] = new.vector_key
     others = {text: key for text, key in base.other_keys.items() if text in change.vector_keys}
@@ -187,7 +191,10 @@ def _questions(entry: Entry) -> dict[str, QuestionKind]:
     return {entry.question: "standard"} | dict.fromkeys(entry.variants, "similar")
 
 
-def _once(entry: Entry) -> Entry:
-    """Return the entry as it is read back: no wording twice."""
-    variants = tuple(text for text in dict.fromkeys(entry.variants) if text != entry.question)
-    return replace(entry, variants=variants) if variants != entry.variants else entry
+def _as_read_back(entry: Entry) -> Entry:
+    """Return the entry as it comes out of the database: no wording twice, lists as tuples."""
+    values = {name: getattr(entry, name) for name in Entry.__dataclass_fields__}
+    values |= {name: tuple(values[name]) for name in ("negatives", "tags", "related")}
+    wordings = dict.fromkeys(entry.variants)
+    wordings.pop(entry.question, None)
+    return Entry(**values | {"variants": tuple(wordings), "extra": dict(entry.extra)})

@@ -10,6 +10,7 @@ import threading
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from sqlite_utils import Database
 from indexer import revisions
 from indexer.errors import PublishError, StoreError
 from indexer.migrations import APPLICATION_ID, migrations
-from indexer.publication import Publication, Snapshot, Steps, steps_of
+from indexer.publication import Publication, Snapshot, Steps, outcome, steps_of
 from indexer.records import Entry, Question
 
 _SQLITE_MAGIC = b"SQLite format 3\0"
@@ -36,6 +37,8 @@ class Store:
         self._writing = threading.RLock()
         # Weakly: a thread that ends takes its connection with it.
         self._open: weakref.WeakSet[Database] = weakref.WeakSet()
+        # Of the newest revision seen: what is published has a new number, so it cannot grow old.
+        self._latest: Snapshot | None = None
 
     @classmethod
     def open(cls, path: Path) -> "Store":
@@ -81,11 +84,15 @@ class Store:
 
     def snapshot(self) -> Snapshot:
         """Read the whole FAQ as of one revision."""
+        committed = not self._db.conn.in_transaction
         with self.reading() as db:
             settings = {
                 name: json.loads(value)
                 for name, value in db.execute("select name, value from settings")
             }
+            latest = self._latest
+            if latest is not None and latest.revision == settings.get("revision", 0):
+                return replace(latest, settings=settings)
             questions, vector_keys = [], {}
             variants: dict[str, list[str]] = {}
             sql = "select id, entry_key, text, kind, vector_key from questions order by id"
@@ -116,7 +123,7 @@ class Store:
                     extra={} if row[11] == "{}" else json.loads(row[11]),
                 )
             other_keys = dict(db.execute("select text, vector_key from other_texts").fetchall())
-        return Snapshot(
+        snapshot = Snapshot(
             settings.get("revision", 0),
             settings,
             entries,
@@ -125,6 +132,9 @@ class Store:
             other_keys,
             positions,
         )
+        if committed:
+            self._latest = snapshot
+        return snapshot
 
     def revision(self) -> int:
         """Return the number of the published revision; 0 before the first."""
@@ -186,7 +196,7 @@ class Store:
                 ((key, vector.astype("<f4").tobytes()) for key, vector in change.vectors.items()),
             )
             _write_entries(db, steps, revision + 1)
-            _write_questions(db, steps)
+            first_id = _write_questions(db, steps)
             _drop_vectors(db, change, steps)
             self._publish_settings(
                 db,
@@ -199,6 +209,7 @@ class Store:
                 change.what,
                 change.regression,
             )
+        self._latest = outcome(change, steps, first_id)
         return revision + 1
 
     def publish_settings(
@@ -217,6 +228,8 @@ class Store:
             revision = self.revision() + 1
             packed = revisions.pack_entries({})
             self._publish_settings(db, revision, settings, {}, packed, {}, by, what, regression)
+        if self._latest is not None and self._latest.revision == revision - 1:
+            self._latest = replace(self._latest, revision=revision)
         return revision
 
     def save_settings(self, settings: Mapping[str, Any]) -> None:
@@ -418,8 +431,11 @@ def _write_entries(db: Database, steps: Steps, revision: int) -> None:
     )
 
 
-def _write_questions(db: Database, steps: Steps) -> None:
+def _write_questions(db: Database, steps: Steps) -> int:
+    """Write questions and other texts; return the id of the first new question."""
     many = db.conn.executemany
+    row = db.execute("select seq from sqlite_sequence where name = 'questions'").fetchone()
+    first_id = row[0] + 1 if row else 1
     many("delete from questions where id = ?", ((number,) for number in steps.dropped))
     many(
         "insert into questions (entry_key, text, kind, vector_key) values (?, ?, ?, ?)",
@@ -432,6 +448,7 @@ def _write_questions(db: Database, steps: Steps) -> None:
     many("delete from other_texts where text = ?", ((text,) for text in steps.other_dropped))
     many("insert or replace into other_texts values (?, ?)", steps.other_keys.items())
     many("delete from entries where key = ?", ((key,) for key in steps.deleted))
+    return first_id
 
 
 def _drop_vectors(db: Database, change: Publication, steps: Steps) -> None:

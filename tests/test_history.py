@@ -228,6 +228,11 @@ class Sight:
 
     def of(self, store):
         snapshot = store.snapshot()
+        again = Store.open(store.path)
+        # What the store remembers is what another process reads.
+        assert snapshot == again.snapshot()
+        assert list(snapshot.entries) == list(again.snapshot().entries)
+        again.close()
         said = {name: value for name, value in snapshot.settings.items() if name != "revision"}
         anew = Searcher.load(store, self._encoder)
         self._previous = Searcher.load(store, self._encoder, self._previous)
