@@ -3,7 +3,7 @@
 IndexerError
 ├── TableError           a FAQ or query file that cannot be read
 ├── StoreError           a database that is missing, foreign, damaged or locked
-├── PublishError         a build that must not be published as it is (--strict)
+├── PublishError         a change that must not be published as it is
 └── InputError           what a person typed or chose cannot be taken
 """
 
@@ -21,7 +21,7 @@ class StoreError(IndexerError):
 
 
 class PublishError(IndexerError):
-    """The file was read, but the caller asked not to publish it like this."""
+    """Nothing was published: --strict, somebody else was faster, or too much would break."""
 
 
 class InputError(IndexerError):

@@ -10,6 +10,7 @@ from indexer.build import publish, refresh
 from indexer.errors import PublishError
 from indexer.history import changes_between, history, keyword_changes, revision_count, rollback
 from indexer.records import Entry
+from indexer.rehearsal import Rehearsal
 from indexer.revisions import pack_entries, unpack_entries
 from indexer.search import Searcher
 from indexer.store import Store
@@ -126,6 +127,14 @@ def test_a_setting_that_was_not_there_is_taken_away_again(store, encoder):
     assert (searcher.lexicon.keywords, searcher.calibration.source) == ({}, "")
     rollback(store, encoder, 2, "小李")
     assert Searcher.load(store, encoder).thresholds.answer == 0.9
+
+
+def test_going_back_can_be_rehearsed(store, encoder):
+    edit(store, encoder, replace(REFUND, answer="新"), deleted=["invoice"])
+    rehearsal = Rehearsal(store)
+    rollback(rehearsal, encoder, 1, "小李")
+    assert list(rehearsal.snapshot().entries.items()) == [("refund", REFUND), ("invoice", INVOICE)]
+    assert (store.revision(), list(store.snapshot().entries)) == (2, ["refund"])
 
 
 def test_going_back_over_a_change_of_encoder_takes_the_old_one_along(store, encoder, tmp_path):
