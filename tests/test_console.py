@@ -62,8 +62,8 @@ class Console(Browser):
         self.address = address
 
     def login(self, name="wang"):
-        self.size(1280, 900)
         self.driver.delete_all_cookies()
+        self.size(1280, 900)
         self.driver.get(self.address + "admin/login")
         self.one("input[name=name]").send_keys(name)
         self.one("input[name=password]").send_keys(PASSWORD + "\n")
@@ -92,6 +92,17 @@ class Console(Browser):
         box = self.one(selector)
         self.driver.execute_script("arguments[0].select()", box)
         box.send_keys(text)
+
+    def new_entry(self, question, answer):
+        """Begin an entry: the form is emptied first, then written into."""
+        self.tab("知识管理", "#entry-list table")
+        self.find("#entry-list .link")[0].click()
+        value = "document.querySelector('#entry-question textarea').value"
+        self.until(value)
+        self.one("#entry-new").click()
+        self.until(f"{value} === ''")
+        self.type("#entry-question textarea", question)
+        self.type("#entry-answer textarea", answer)
 
     def says(self, selector, text):
         self.until(f"document.querySelector({selector!r})?.innerText.includes({text!r})")
@@ -129,7 +140,7 @@ def test_a_changed_weight_changes_what_customers_get_and_is_undone(console, site
     console.says("#word-preview", "「换货」")
     console.type("#factor input[type=number]", "5\n")
     console.says("#word-preview", "倍数 5")
-    console.says("#word-preview", "修复")
+    console.says("#word-effect", "修复")
     # Seen before it is saved: what is ranked first, now and then.
     firsts = [part.text for part in console.find("#word-preview .sides li:first-child span")]
     assert "退货的运费谁承担？" in firsts[0]
@@ -247,10 +258,7 @@ def test_texts_of_customers_and_operators_are_never_markup(console, site):
     hostile = "<img src=x onerror=window.hit=1>退货"
     console.type("#test-query textarea", hostile + "\n")
     console.says("#test-found", "img")
-    console.tab("知识管理", "#entry-list table")
-    console.one("#entry-new").click()
-    console.type("#entry-question textarea", hostile)
-    console.type("#entry-answer textarea", "<script>window.hit=1</script>**好**")
+    console.new_entry(hostile, "<script>window.hit=1</script>**好**")
     console.one("#entry-save").click()
     console.says("#entry-notice", "已新增")
     console.says("#entry-list", "<img src=x")
@@ -278,6 +286,55 @@ def test_what_was_asked_in_vain_becomes_a_similar_question(console, site):
     console.says("#case-list", "报销的凭据从何处弄到")
     console.one("#case-run").click()
     console.says("#case-outcome", "决定正确")
+
+
+def test_changes_wait_in_a_draft_and_are_published_together(console, site):
+    query = "换货的运费谁承担"
+    old = first_hit(site, query)
+    console.tab("关键词", "#word-list table")
+    console.type("#word textarea", "换货\n")
+    console.says("#word-preview", "「换货」")
+    console.type("#factor input[type=number]", "5\n")
+    console.says("#word-preview", "权重")
+    console.one("#word-draft").click()
+    console.says("#word-notice", "已放进草稿")
+    console.tab("知识管理", "#entry-list table")
+    console.button("忘记密码怎么办？", "#entry-list")
+    console.until("document.querySelector('#entry-question textarea').value.startsWith('忘记')")
+    console.one("#entry-variants textarea").send_keys("\n密码想不起来")
+    console.one("#entry-draft").click()
+    console.says("#entry-notice", "已放进草稿")
+    assert first_hit(site, query) == old
+    console.tab("版本", "#draft table")
+    console.says("#draft", "关键词 换货 = 5")
+    console.says("#draft", "忘记密码怎么办？")
+    console.button("先看影响", "#draft")
+    console.says("#revision-notice", "不变")
+    console.button("一起发布", "#draft")
+    console.says("#revision-notice", "草稿已发布")
+    assert first_hit(site, query)[0] == "exchange"
+    assert first_hit(site, "密码想不起来") == ("password", 1.0)
+    console.button("撤销", "#revision-notice")
+    console.says("#revision-notice", "已回到")
+    assert first_hit(site, query) == old
+
+
+def test_a_session_that_ends_costs_nothing_that_was_typed(console):
+    console.new_entry("写到一半的问题", "写到一半的答案")
+    console.driver.delete_all_cookies()
+    console.one("#entry-save").click()
+    console.until("!document.querySelector('#expired').hidden")
+    assert console.one("#entry-question textarea").get_attribute("value") == "写到一半的问题"
+    # Logged in again in another tab: the same click now saves.
+    page = console.driver.current_window_handle
+    console.driver.switch_to.new_window("tab")
+    console.login()
+    console.driver.close()
+    console.driver.switch_to.window(page)
+    console.driver.execute_script("window.dispatchEvent(new Event('focus'))")
+    console.until("document.querySelector('#expired').hidden")
+    console.one("#entry-save").click()
+    console.says("#entry-notice", "已新增")
 
 
 def test_one_who_may_only_look_changes_nothing(driver, site):

@@ -20,7 +20,7 @@ from faq_app.console import (
     statistics,
     unanswered,
 )
-from faq_app.console.acting import explained
+from faq_app.console.acting import QUIET, explained
 from faq_app.console.parts import Markup, element
 from faq_app.guard import ROLE_NAMES, current_user
 from faq_app.operations.desk import Desk
@@ -28,8 +28,28 @@ from faq_app.service import Service
 
 TITLE = "运营后台"
 CSS = chat.PALETTE + Path(__file__).with_name("console.css").read_text(encoding="utf-8")
+_REPLIES_JS = Path(__file__).with_name("replies.js").read_text(encoding="utf-8")
 MAX_UPLOAD = "50mb"  # a FAQ table of 100,000 rows
-QUIET = {"api_visibility": "private", "show_progress": "hidden"}
+
+_REPLIES = element(
+    "div",
+    element(
+        "div",
+        "登录已过期, 写的内容都还在。请",
+        element("a", "在新标签页里登录", href="login", target="_blank"),
+        ", 再回到这里重做刚才的一步。",
+        id="expired",
+        hidden="",
+    ),
+    element(
+        "div",
+        element("span"),
+        element("button", "知道了", type="button"),
+        id="refused",
+        role="alert",
+        hidden="",
+    ),
+)
 
 
 def build(service: Service, accounts: Accounts) -> gr.Blocks:
@@ -37,6 +57,7 @@ def build(service: Service, accounts: Accounts) -> gr.Blocks:
     desk = Desk(service, accounts.audit)
     with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True) as page:
         bar = gr.HTML(_bar("", ""), apply_default_css=False)
+        gr.HTML(_REPLIES, apply_default_css=False, js_on_load=_REPLIES_JS)
         with gr.Tabs(elem_id="tabs") as tabs:
             with gr.Tab("命中测试", id="test"):
                 test = hit_test.build(desk)
@@ -86,7 +107,8 @@ def build(service: Service, accounts: Accounts) -> gr.Blocks:
 
         page.load(greet, None, bar, **QUIET)
         test.found.weigh(weigh, test.query, [tabs, *words.editor], **QUIET)
-        test.found.edit(edit, None, [tabs, *entries.form], **QUIET)
+        for place in (test.found, past.draft):
+            place.edit(edit, None, [tabs, *entries.form], **QUIET)
         vain.found.create(create, None, [tabs, *entries.form], **QUIET)
     return page
 

@@ -15,12 +15,21 @@ import gradio as gr
 from distill.errors import DistillError
 from indexer.errors import IndexerError
 
+# How events are wired. private: programs have an HTTP API of their own. Without the queue a reply
+# comes with its request: a queue's stream that closes just then loses it, and takes 50 ms more.
+QUIET = {"api_visibility": "private", "queue": False, "show_progress": "hidden"}
+BUSY = {"api_visibility": "private", "queue": False, "show_progress": "minimal"}
+LONG = {"api_visibility": "private"}  # tells how far it has come
+
 _DATABASE = re.compile(r"^\S+\.db: ")
 _log = logging.getLogger(__name__)
 
 
 def explained(handler: Callable[..., Any]) -> Callable[..., Any]:
-    """Let a handler's errors be read: a raised error changes nothing on the page."""
+    """Let a handler's errors be read: a raised error changes nothing on the page.
+
+    replies.js shows it.
+    """
 
     @functools.wraps(handler)
     def explaining(*arguments: Any) -> Any:

@@ -11,7 +11,7 @@ from pathlib import Path
 import gradio as gr
 
 from faq_app.console import parts
-from faq_app.console.acting import explained
+from faq_app.console.acting import BUSY, LONG, QUIET, explained
 from faq_app.console.parts import Markup, element
 from faq_app.guard import require
 from faq_app.operations import cases, trial
@@ -82,10 +82,9 @@ def build(desk: Desk) -> HitTest:
             )
             download = gr.DownloadButton("下载全部结果 (csv)", visible=False, elem_id="batch-file")
         rows = parts.view(elem_id="batch-rows")
-    quiet = {"api_visibility": "private"}
-    gr.on([query.submit, go.click], test, query, [found, notice], show_progress="minimal", **quiet)
-    found.judge(judged, query, notice, show_progress="hidden", **quiet)
-    file.change(batch, file, [rows, download], **quiet)
+    gr.on([query.submit, go.click], test, query, [found, notice], **BUSY)
+    found.judge(judged, query, notice, **QUIET)
+    file.change(batch, file, [rows, download], **LONG)
     return HitTest(query, found)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import gradio as gr
 
 from faq_app.console import parts
-from faq_app.console.acting import explained
+from faq_app.console.acting import BUSY, LONG, explained
 from faq_app.console.effect import insist_view
 from faq_app.console.parts import Markup, element
 from faq_app.guard import require
@@ -137,12 +137,11 @@ def build(
             gr.DownloadButton("导出 csv", lambda: exported("csv"), elem_id="export-csv")
             gr.DownloadButton("导出 xlsx", lambda: exported("xlsx"), elem_id="export-xlsx")
 
-    quiet = {"api_visibility": "private"}
     outcome = [report, confirm, faulty]
     read_all = [*outcome, correction, *boxes]
-    file.change(read, [file, mode], read_all, **quiet).then(lambda: False, None, corrected, **quiet)
-    again.click(read_again, [file, mode, *boxes], outcome, **quiet).success(
-        lambda: True, None, corrected, **quiet
+    file.change(read, [file, mode], read_all, **BUSY).then(lambda: False, None, corrected, **BUSY)
+    again.click(read_again, [file, mode, *boxes], outcome, **BUSY).success(
+        lambda: True, None, corrected, **BUSY
     )
     mode.input(
         lambda file, mode, again, *chosen: (
@@ -152,11 +151,11 @@ def build(
         ),
         [file, mode, corrected, *boxes],
         outcome,
-        **quiet,
+        **BUSY,
     )
     for event, handler in ((confirm.click, imported), (report.insist, imported_still)):
-        event(handler, [file, mode, corrected, *boxes], outcome, **quiet).success(
-            show, list(filters), list(listing), **quiet
+        event(handler, [file, mode, corrected, *boxes], outcome, **LONG).success(
+            show, list(filters), list(listing), **BUSY
         )
 
 

@@ -13,11 +13,11 @@ from typing import Any
 import gradio as gr
 
 from faq_app.console import parts
-from faq_app.console.acting import explained
+from faq_app.console.acting import LONG, QUIET, explained
 from faq_app.console.effect import effect_view, insist_view
 from faq_app.console.parts import Markup, element
 from faq_app.guard import require
-from faq_app.operations import words
+from faq_app.operations import drafts, words
 from faq_app.operations.desk import Desk
 from faq_app.operations.effects import TooMuchBroken
 from indexer.records import Hit
@@ -57,6 +57,17 @@ def build(desk: Desk) -> Keywords:
     @explained
     def tried(word: str, factor: float, query: str) -> Markup:
         return _preview(desk, word, factor, query)
+
+    @explained
+    def judged(word: str, factor: float) -> Markup:
+        return _effect(desk, word, factor)
+
+    @explained
+    def drafted(request: gr.Request, word: str, factor: float) -> Markup:
+        user = require(request, "editor")
+        row = words.word_row(desk, word)
+        drafts.add_word(desk, row.word, factor, user.name)
+        return parts.done(f"「{row.word}」= {factor:g} 已放进草稿, 到「版本」里一起发布。")
 
     def save_word(
         request: gr.Request, word: str, factor: float, query: str, insist: bool
@@ -162,8 +173,13 @@ def build(desk: Desk) -> Keywords:
                     "保存并发布", variant="primary", scale=0, min_width=130, elem_id="word-save",
                     elem_classes=["bottom"],
                 )  # fmt: skip
+                later = gr.Button(
+                    "存为草稿", scale=0, min_width=110, elem_id="word-draft",
+                    elem_classes=["bottom"],
+                )  # fmt: skip
             notice = parts.view(events=["undo", "insist"], elem_id="word-notice")
             preview = parts.view(_nothing_yet(), elem_id="word-preview")
+            effect = parts.view(elem_id="word-effect")
     with gr.Accordion("建议: 哪些词调一调会更好", open=False):
         gr.Markdown("逐个试着改变一个词的倍数, 数一数修复和变差的提问。需要一两分钟。")
         suggest = gr.Button("开始找", size="sm", elem_id="word-suggest")
@@ -178,35 +194,35 @@ def build(desk: Desk) -> Keywords:
         to_import = parts.view(events=["insist"])
         confirm = gr.Button("确认导入并发布", variant="primary", visible=False)
 
-    quiet = {"api_visibility": "private", "show_progress": "hidden"}
     filters = [wanted, only]
     gr.on(
-        [wanted.input, only.change], listed, filters, listing, trigger_mode="always_last", **quiet
+        [wanted.input, only.change], listed, filters, listing, trigger_mode="always_last", **QUIET
     )
-    listing.turn(turn, filters, listing, **quiet)
+    listing.turn(turn, filters, listing, **QUIET)
     editor = [word, factor, query, preview, notice]
     for place in (listing, suggestions):
-        place.pick(pick, query, editor, **quiet)
+        place.pick(pick, query, editor, **QUIET)
     gr.on(
         [word.submit, word.blur, factor.change, query.submit, query.blur],
         tried,
         [word, factor, query],
         preview,
         trigger_mode="always_last",
-        **quiet | {"show_progress": "minimal"},
-    )
+        **QUIET,
+    ).success(judged, [word, factor], effect, trigger_mode="always_last", **QUIET)
     for event, handler in ((save.click, saved), (notice.insist, insisted)):
-        event(handler, [word, factor, query], [notice, undo, factor, preview], **quiet).success(
-            listed, filters, listing, **quiet
+        event(handler, [word, factor, query], [notice, undo, factor, preview], **QUIET).success(
+            listed, filters, listing, **QUIET
         )
-    notice.undo(undone, [undo, query], [notice, undo, word, factor, preview], **quiet).then(
-        listed, filters, listing, **quiet
+    later.click(drafted, [word, factor], notice, **QUIET)
+    notice.undo(undone, [undo, query], [notice, undo, word, factor, preview], **QUIET).then(
+        listed, filters, listing, **QUIET
     )
-    suggest.click(suggested, None, suggestions, api_visibility="private")
-    file.change(read, file, [to_import, confirm], **quiet)
+    suggest.click(suggested, None, suggestions, **LONG)
+    file.change(read, file, [to_import, confirm], **QUIET)
     for event, handler in ((confirm.click, imported), (to_import.insist, imported_still)):
-        event(handler, file, [to_import, confirm], **quiet).success(
-            listed, filters, listing, **quiet
+        event(handler, file, [to_import, confirm], **QUIET).success(
+            listed, filters, listing, **QUIET
         )
     return Keywords(listed, [filters, listing], opened, editor)
 
@@ -248,17 +264,21 @@ def _preview(desk: Desk, word: str, factor: float, query: str) -> Markup:
     rankings = []
     if found.before and found.after:
         places = {hit.entry_id: n for n, hit in enumerate(found.before.hits, 1)}
-        changed = found.effect is not None
+        changed = factor != row.factor
         rankings.append(_ranking("现在", found.before, {}, desk))
         if changed:
             rankings.append(_ranking(f"倍数 {factor:g}", found.after, places, desk))
-    rest = [
-        effect_view(found.effect)
-        if found.effect
-        else element("p", "拖动滑块, 这里就显示它修复和弄坏了哪些提问。", class_="soft")
-    ]
     sides = element("div", *rankings, class_="sides") if rankings else ""
-    return element("div", *top, sides, *rest)
+    return element("div", *top, sides)
+
+
+def _effect(desk: Desk, word: str, factor: float) -> Markup:
+    if not word.strip():
+        return Markup("")
+    found = words.effect(desk, word, factor)
+    if found is None:
+        return element("p", "拖动滑块, 这里就显示它修复和弄坏了哪些提问。", class_="soft")
+    return effect_view(found)
 
 
 def _ranking(title: str, ranking: words.Ranking, places: dict[str, int], desk: Desk) -> Markup:

@@ -11,11 +11,11 @@ from typing import Any
 import gradio as gr
 
 from faq_app.console import import_export, parts
-from faq_app.console.acting import explained
+from faq_app.console.acting import BUSY, QUIET, explained
 from faq_app.console.effect import effect_view, insist_view
 from faq_app.console.parts import Markup, element
 from faq_app.guard import require
-from faq_app.operations import entries, missed
+from faq_app.operations import drafts, entries, missed
 from faq_app.operations.desk import Desk
 from faq_app.operations.effects import TooMuchBroken, effect_of
 from indexer.records import Entry
@@ -64,10 +64,15 @@ def build(desk: Desk) -> Knowledge:
 
     @explained
     def opened(key: str) -> tuple[Any, ...]:
-        entry = desk.searcher.entries.get(key)
+        entry, waiting = desk.searcher.entries.get(key), drafts.of_entry(desk, key)
+        if waiting and waiting.content:
+            note = f"这是草稿里的内容 ({waiting.by}), 还没有发布。"
+            form = _form(desk, waiting.content)
+            return (entry, *form[1:-1], parts.warning(note))
         if entry is None:
             raise ValueError(f"条目 {key} 已经没有了。怎么办: 刷新列表")
-        return _form(desk, entry)
+        note = parts.warning(f"草稿里要删除这一条 ({waiting.by})。") if waiting else ""
+        return *_form(desk, entry)[:-1], note
 
     def pick(event: gr.EventData) -> tuple[Any, ...]:
         return opened(event.key)
@@ -107,6 +112,8 @@ def build(desk: Desk) -> Knowledge:
         user = require(request, "publisher")
         if seen is None and action != "save":
             raise ValueError("这是一条还没有保存的条目。怎么办: 先保存")
+        if seen and drafts.of_entry(desk, seen.key):
+            raise ValueError("这一条在草稿里有改动。怎么办: 到「版本」里发布或放弃它")
         entry = None
         try:
             if action == "save":
@@ -155,6 +162,15 @@ def build(desk: Desk) -> Knowledge:
         *values: Any,
     ) -> tuple[Any, ...]:
         return perform(request, event.action, pending, seen, values, insist=True)
+
+    @explained
+    def drafted(request: gr.Request, seen: Entry | None, *values: Any) -> tuple[Any, ...]:
+        user = require(request, "editor")
+        entry = entries.to_draft(desk, composed(seen, values), seen)
+        waiting = drafts.of_entry(desk, entry.key)
+        drafts.add_entry(desk, entry, waiting.content if waiting else seen, user.name)
+        said = f"「{entry.question}」已放进草稿, 到「版本」里一起发布。"
+        return seen, gr.Textbox(value=entry.key), parts.done(said)
 
     @explained
     def undone(request: gr.Request, undo: entries.Undo | None) -> tuple[Any, ...]:
@@ -219,13 +235,12 @@ def build(desk: Desk) -> Knowledge:
                     elem_id="entry-save",
                     **small | {"min_width": 130},
                 )
+                later = gr.Button("存为草稿", elem_id="entry-draft", **small)
                 preview = gr.Button("先看影响", elem_id="entry-try", **small)
                 switch = gr.Button("停用", visible=False, elem_id="entry-switch", **small)
                 delete = gr.Button("删除", visible=False, elem_id="entry-delete", **small)
             effect = parts.view(elem_id="entry-effect")
 
-    quiet = {"api_visibility": "private", "show_progress": "hidden"}
-    busy = quiet | {"show_progress": "minimal"}
     filters = [wanted, category, status]
     values = [
         question, variants, answer, into, enabled, negatives, tags, valid_from, valid_to, key,
@@ -233,20 +248,21 @@ def build(desk: Desk) -> Knowledge:
     form = [seen, pending, title, *values, switch, delete, warnings, effect, notice]
     gr.on(
         [wanted.input, category.input, status.input], listed, filters, listing,
-        trigger_mode="always_last", **quiet,
+        trigger_mode="always_last", **QUIET,
     )  # fmt: skip
-    listing.turn(turn, filters, listing, **quiet)
-    listing.pick(pick, None, form, **quiet)
-    warnings.pick(pick, None, form, **quiet)
-    new.click(opened_new, None, form, **quiet)
+    listing.turn(turn, filters, listing, **QUIET)
+    listing.pick(pick, None, form, **QUIET)
+    warnings.pick(pick, None, form, **QUIET)
+    new.click(opened_new, None, form, **QUIET)
     gr.on(
         [question.input, variants.input], checked, [seen, question, variants], warnings,
-        trigger_mode="always_last", **quiet,
+        trigger_mode="always_last", **QUIET,
     )  # fmt: skip
     answer.change(
-        lambda text: parts.rendered(text or ""), answer, look, trigger_mode="always_last", **quiet
+        lambda text: parts.rendered(text or ""), answer, look, trigger_mode="always_last", **QUIET
     )
-    preview.click(tried, [seen, *values], effect, **busy)
+    preview.click(tried, [seen, *values], effect, **BUSY)
+    later.click(drafted, [seen, *values], [seen, key, notice], **BUSY)
     again = [listing, category, into]
     for event, handler, inputs in (
         (save.click, saved, [pending, seen, *values]),
@@ -255,7 +271,7 @@ def build(desk: Desk) -> Knowledge:
         (notice.insist, insisted, [pending, seen, *values]),
         (notice.undo, undone, undo),
     ):
-        event(handler, inputs, [*form, undo], **busy).success(shown, filters, again, **quiet)
+        event(handler, inputs, [*form, undo], **BUSY).success(shown, filters, again, **QUIET)
     import_export.build(desk, shown, filters, again)
     return Knowledge(shown, [filters, again], opened, opened_new, form)
 

@@ -12,7 +12,7 @@ from typing import Any
 import gradio as gr
 
 from faq_app.console import parts
-from faq_app.console.acting import explained
+from faq_app.console.acting import BUSY, QUIET, explained
 from faq_app.console.charts import share_line
 from faq_app.console.parts import Markup, element
 from faq_app.guard import require
@@ -130,18 +130,16 @@ def build(desk: Desk) -> RegressionPage:
             file = gr.File(label="提问表", file_types=[".csv", ".tsv", ".txt", ".xlsx"], height=120)
             gr.DownloadButton("导出回归集 (csv)", exported)
 
-    quiet = {"api_visibility": "private", "show_progress": "hidden"}
-    busy = {"api_visibility": "private", "show_progress": "minimal"}
-    search.input(listed, search, listing, trigger_mode="always_last", **quiet)
-    listing.turn(turn, search, listing, **quiet)
+    search.input(listed, search, listing, trigger_mode="always_last", **QUIET)
+    listing.turn(turn, search, listing, **QUIET)
     gr.on(
-        [add.click, key.submit], added, [query, key, search], [notice, query, key, listing], **busy
+        [add.click, key.submit], added, [query, key, search], [notice, query, key, listing], **BUSY
     )
-    listing.remove(removed, search, [notice, gone, listing], **quiet)
-    listing.switch(switched, search, listing, **quiet)
-    notice.undo(undone, [gone, search], [notice, gone, listing], **quiet)
-    file.upload(imported, [file, search], [notice, listing], **busy)
-    run.click(ran, None, [outcome, curve], **busy)
+    listing.remove(removed, search, [notice, gone, listing], **QUIET)
+    listing.switch(switched, search, listing, **QUIET)
+    notice.undo(undone, [gone, search], [notice, gone, listing], **QUIET)
+    file.upload(imported, [file, search], [notice, listing], **BUSY)
+    run.click(ran, None, [outcome, curve], **BUSY)
     return RegressionPage(shown, [[search], [listing, curve]])
 
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import gradio as gr
 
-from faq_app.console import parts
-from faq_app.console.acting import explained
+from faq_app.console import drafts, parts
+from faq_app.console.acting import QUIET, explained
 from faq_app.console.parts import Markup, element
 from faq_app.guard import require
 from faq_app.operations import past
@@ -36,6 +36,7 @@ class Revisions:
 
     show: Any
     listing: list[Any]
+    draft: gr.HTML
 
 
 def build(desk: Desk) -> Revisions:
@@ -72,27 +73,32 @@ def build(desk: Desk) -> Revisions:
         said = f"已回到第 {revision} 版的内容, 发布为第 {done.revision} 版。"
         return parts.done(said, undo), "", listed()
 
+    draft, draft_shown, join_draft = drafts.build(desk)
     with gr.Row():
         with gr.Column(scale=6, min_width=400):
             listing = parts.view(events=["turn", "look", "since"], elem_id="revision-list")
         with gr.Column(scale=5, min_width=360, elem_classes=["panel"]):
-            notice = parts.view(events=["back"], elem_id="revision-notice")
+            notice = parts.view(events=["back", "insist"], elem_id="revision-notice")
             with gr.Row():
-                before = gr.Number(label="从第几版", precision=0, minimum=1, min_width=100)
-                after = gr.Number(label="到第几版", precision=0, minimum=1, min_width=100)
+                before = gr.Number(label="从第几版", precision=0, minimum=0, min_width=100)
+                after = gr.Number(label="到第几版", precision=0, minimum=0, min_width=100)
                 compare = gr.Button(
                     "比较", scale=0, min_width=90, elem_classes=["bottom"], elem_id="revision-go"
                 )
             changes = parts.view(_nothing_yet(), ["back"], elem_id="revision-changes")
 
-    quiet = {"api_visibility": "private", "show_progress": "hidden"}
-    listing.turn(turn, None, listing, **quiet)
-    listing.look(look, None, [before, after, changes, notice], **quiet)
-    listing.since(since, None, [before, after, changes, notice], **quiet)
-    compare.click(compared, [before, after], changes, **quiet)
+    listing.turn(turn, None, listing, **QUIET)
+    listing.look(look, None, [before, after, changes, notice], **QUIET)
+    listing.since(since, None, [before, after, changes, notice], **QUIET)
+    compare.click(compared, [before, after], changes, **QUIET)
     for place in (notice, changes):
-        place.back(back, None, [notice, changes, listing], **quiet)
-    return Revisions(listed, [[], listing])
+        place.back(back, None, [notice, changes, listing], **QUIET)
+    join_draft(notice, listed, [listing])
+
+    def shown() -> tuple[Markup, Markup]:
+        return draft_shown(), listed()
+
+    return Revisions(shown, [[], [draft, listing]], draft)
 
 
 def _listing(desk: Desk, number: int) -> Markup:

@@ -9,7 +9,7 @@ from typing import Any
 import gradio as gr
 
 from faq_app.console import parts
-from faq_app.console.acting import explained
+from faq_app.console.acting import BUSY, LONG, QUIET, explained
 from faq_app.console.effect import insist_view
 from faq_app.console.parts import Markup, element
 from faq_app.guard import require
@@ -208,21 +208,19 @@ def build(desk: Desk) -> Settings:
             swap = gr.Button("检查并更换", scale=0, min_width=130, elem_classes=["bottom"])
         swap_notice = parts.view()
 
-    quiet = {"api_visibility": "private", "show_progress": "hidden"}
-    busy = {"api_visibility": "private", "show_progress": "minimal"}
     gr.on(
         [answer.change, clarify.change], moved, [answer, clarify], standing,
-        trigger_mode="always_last", **quiet,
+        trigger_mode="always_last", **QUIET,
     )  # fmt: skip
     all_four = [notice, standing, answer, clarify]
-    save.click(saved, [answer, clarify], [notice, standing], **busy)
-    notice.undo(undone, None, all_four, **busy)
-    notice.insist(insisted, [answer, clarify, precision, refusal], all_four, **busy)
-    calibrate.click(recalibrated, [precision, refusal], all_four, **busy)
+    save.click(saved, [answer, clarify], [notice, standing], **BUSY)
+    notice.undo(undone, None, all_four, **BUSY)
+    notice.insist(insisted, [answer, clarify, precision, refusal], all_four, **BUSY)
+    calibrate.click(recalibrated, [precision, refusal], all_four, **BUSY)
     texts = [welcome, refused, handoff, link, frequent]
-    say.click(said, texts, worded, **busy)
-    gate.click(gated, allowed, gate_notice, **busy)
-    swap.click(swapped, folder, [swap_notice, encoder], api_visibility="private")
+    say.click(said, texts, worded, **BUSY)
+    gate.click(gated, allowed, gate_notice, **BUSY)
+    swap.click(swapped, folder, [swap_notice, encoder], **LONG)
     return Settings(shown, [[], [answer, clarify, standing, *texts, allowed, encoder]])
 
 

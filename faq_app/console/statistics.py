@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import gradio as gr
 
 from faq_app.console import parts
-from faq_app.console.acting import explained
+from faq_app.console.acting import QUIET, explained
 from faq_app.console.charts import stacked_bars
 from faq_app.console.parts import Markup, element
 from faq_app.operations.desk import Desk
@@ -92,13 +92,12 @@ def build(desk: Desk) -> StatisticsPage:
         report = gr.Radio(list(_REPORTS), value="问得最多的提问", show_label=False, scale=5)
         download = gr.DownloadButton("下载这张表 (csv)", scale=0, min_width=170)
     table = parts.view(events=["turn"], elem_id="stats-table")
-    quiet = {"api_visibility": "private", "show_progress": "hidden"}
     chosen = [days, first, last, report]
-    gr.on([days.input, first.submit, last.submit], shown, chosen, [overview, table], **quiet)
-    report.input(listed, chosen, table, **quiet)
-    table.turn(turn, chosen, table, **quiet)
+    gr.on([days.input, first.submit, last.submit], shown, chosen, [overview, table], **QUIET)
+    report.input(listed, chosen, table, **QUIET)
+    table.turn(turn, chosen, table, **QUIET)
     # The file is made when the page is filled and when a choice changes: a click takes it.
-    gr.on([days.input, first.submit, last.submit, report.input], written, chosen, download, **quiet)
+    gr.on([days.input, first.submit, last.submit, report.input], written, chosen, download, **QUIET)
 
     def opened(days: int, first: str, last: str, report: str) -> tuple[Any, ...]:
         return *shown(days, first, last, report), written(days, first, last, report)

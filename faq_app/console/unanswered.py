@@ -12,7 +12,7 @@ from typing import Any
 import gradio as gr
 
 from faq_app.console import parts
-from faq_app.console.acting import explained
+from faq_app.console.acting import BUSY, QUIET, explained
 from faq_app.console.effect import insist_view
 from faq_app.console.parts import Markup, element
 from faq_app.guard import require
@@ -109,15 +109,13 @@ def build(desk: Desk) -> UnansweredPage:
         parts.view(explain)
     notice = parts.view(events=["undo", "insist"], elem_id="vain-notice")
     found = parts.view(events=["turn", "attach", "create", "ignore"], elem_id="vain-list")
-    quiet = {"api_visibility": "private", "show_progress": "hidden"}
-    busy = {"api_visibility": "private", "show_progress": "minimal"}
-    days.input(listed, days, found, **busy)
-    found.turn(turn, days, found, **quiet)
+    days.input(listed, days, found, **BUSY)
+    found.turn(turn, days, found, **QUIET)
     outcome = [notice, undo, found]
-    found.attach(added, days, outcome, **busy)
-    found.ignore(ignored, days, outcome, **busy)
-    notice.insist(insisted, days, outcome, **busy)
-    notice.undo(undone, [undo, days], outcome, **busy)
+    found.attach(added, days, outcome, **BUSY)
+    found.ignore(ignored, days, outcome, **BUSY)
+    notice.insist(insisted, days, outcome, **BUSY)
+    notice.undo(undone, [undo, days], outcome, **BUSY)
     return UnansweredPage(
         listed, [days, found], found, lambda event: missed.group(desk, event.group, event.without)
     )

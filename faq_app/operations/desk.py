@@ -26,6 +26,7 @@ class Desk:
         """Work on what ``service`` serves; ``note`` is told who did what, with a detail."""
         self.service = service
         self.note = note
+        self._rehearsed: tuple[Any, Searcher] | None = None
         self.vain: Unanswered | None = None  # what customers asked in vain, as last grouped
         self._kept: dict[str, tuple[int, Any]] = {}
         self._working = threading.RLock()
@@ -61,12 +62,20 @@ class Desk:
         settings: Mapping[str, Any] | None = None,
         deleted: Collection[str] = (),
     ) -> Searcher:
-        """Return what would be searched with if this were published; nothing is."""
-        searcher = self.searcher
+        """Return what would be searched with if this were published; nothing is.
+
+        What was rehearsed last is kept: it is looked at, then judged, then often published.
+        """
+        searcher, changes, deleted = self.searcher, tuple(changes), tuple(deleted)
+        wanted = (searcher.revision, changes, dict(settings or {}), deleted)
+        if (kept := self._rehearsed) and kept[0] == wanted:
+            return kept[1]
         rehearsal = Rehearsal(self.once_a_revision("rehearsal", self._rehearsal))
         encoder = self.service.encoder
         publish(rehearsal, rehearsal.snapshot(), encoder, changes, settings, deleted=deleted)
-        return Searcher.load(rehearsal, encoder, searcher)
+        found = Searcher.load(rehearsal, encoder, searcher)
+        self._rehearsed = (wanted, found)
+        return found
 
     def publish(
         self,

@@ -21,7 +21,9 @@ from indexer.reasons import DECISIONS
 from indexer.records import Entry
 from indexer.search import Searcher
 
-OWN_AT_MOST = 300  # similar questions asked without themselves, where nobody has labelled any
+# Similar questions asked without themselves, where nobody has labelled any queries, or so few.
+OWN_AT_MOST = 300
+FEW = 50
 GATE = 3  # regression cases that a publish may break unasked, until somebody sets another number
 GATE_SETTING = "gate"
 
@@ -50,13 +52,18 @@ class Effect:
     source: str
     record: Mapping[str, Any] | None = None
 
+    @property
+    def broken_cases(self) -> int:
+        """Return how many of the regression set are broken."""
+        return len(self.record["broken"]) if self.record else 0
+
 
 class TooMuchBroken(PublishError):
     """A publish would break more regression cases than is allowed unasked; nothing was done."""
 
     def __init__(self, effect: Effect, allowed: int) -> None:
         super().__init__(
-            f"这个改动会弄坏 {len(effect.broken)} 条回归提问 (最多允许 {allowed} 条), 还没有发布。"
+            f"这个改动会弄坏 {effect.broken_cases} 条回归提问 (最多允许 {allowed} 条), 还没有发布。"
             "怎么办: 看看是哪些, 改一改; 或者确认仍然发布"
         )
         self.effect = effect
@@ -64,7 +71,7 @@ class TooMuchBroken(PublishError):
 
 @dataclass(frozen=True)
 class _Before:
-    """The queries as they come out now: the regression set, or else the FAQ's own."""
+    """The queries as they come out now: the regression set, and the FAQ's own if it is small."""
 
     labelled: tuple[LabelledQuery, ...]
     run: regression.Run | None
@@ -73,28 +80,27 @@ class _Before:
 
 def effect_of(desk: Desk, changed: Searcher) -> Effect:
     """Ask the regression queries of ``changed``, and compare with what is published."""
-    store = desk.service.store
     before = _before(desk)
     entries = {**desk.searcher.entries, **changed.entries}
-    if before.run is None:
+    fixed, broken, unchanged, sources, record = [], [], 0, [], None
+    if before.run is not None:
+        after = regression.run(desk.service.store, changed, before.labelled)
+        found = regression.compare_runs(before.run, after)
+        fixed += [_of_change(change, entries) for change in found.fixed]
+        broken += [_of_change(change, entries) for change in found.broken]
+        unchanged += len(found.unchanged)
+        sources.append(f"回归集的 {len(before.labelled)} 条提问")
+        record = regression.as_json(found)
+    if before.own:
         search = leave_one_out(changed, OWN_AT_MOST).search
-        after = run_cases(changed, [case.query for case in before.own], search=search)
-        outcomes = [
-            (old.right, new.right, _of_cases(old, new, entries))
-            for old, new in zip(before.own, after, strict=True)
-        ]
-        fixed = tuple(found for was, now, found in outcomes if now and not was)
-        broken = tuple(found for was, now, found in outcomes if was and not now)
-        source = f"自己的 {len(after)} 条相似问, 各自去掉自己再问 (还没有回归集)"
-        return Effect(fixed, broken, len(after) - len(fixed) - len(broken), source)
-    found = regression.compare_runs(before.run, regression.run(store, changed, before.labelled))
-    return Effect(
-        tuple(_of_change(change, entries) for change in found.fixed),
-        tuple(_of_change(change, entries) for change in found.broken),
-        len(found.unchanged),
-        f"回归集的 {len(before.labelled)} 条提问",
-        regression.as_json(found),
-    )
+        cases = run_cases(changed, [case.query for case in before.own], search=search)
+        for old, new in zip(before.own, cases, strict=True):
+            if old.right == new.right:
+                unchanged += 1
+            else:
+                (fixed if new.right else broken).append(_of_cases(old, new, entries))
+        sources.append(f"自己的 {len(cases)} 条相似问 (各自去掉自己再问)")
+    return Effect(tuple(fixed), tuple(broken), unchanged, "和".join(sources), record)
 
 
 def labelled_cases(desk: Desk) -> tuple[Case, ...]:
@@ -106,9 +112,11 @@ def labelled_cases(desk: Desk) -> tuple[Case, ...]:
 def cases_now(desk: Desk) -> tuple[tuple[Case, ...], str]:
     """Return what there is to measure by, as it comes out now, and what it is, in words.
 
-    Without a regression set: the FAQ's own questions, and the built-in ones that no FAQ answers.
+    With a small regression set, or none: the FAQ's own questions, and the built-in ones that no
+    FAQ answers.
     """
-    if labelled := labelled_cases(desk):
+    labelled = labelled_cases(desk)
+    if len(labelled) >= FEW:
         return labelled, f"回归集的 {len(labelled)} 条提问"
     outside = desk.once_a_revision("outside", _outside)
     own = _before(desk).own
@@ -136,7 +144,7 @@ def publish(
     record = None
     if regression.labelled_queries(desk.service.store):
         effect = effect_of(desk, desk.rehearse(changes, settings, deleted))
-        if len(effect.broken) > allowed(desk) and not insist:
+        if effect.broken_cases > allowed(desk) and not insist:
             raise TooMuchBroken(effect, allowed(desk))
         record = effect.record
     return desk.publish(by, what, changes, settings, deleted=deleted, regression=record, **more)
@@ -158,10 +166,12 @@ def _before(desk: Desk) -> _Before:
 
 
 def _asked(desk: Desk, searcher: Searcher, labelled: Sequence[LabelledQuery]) -> _Before:
-    if labelled:
-        return _Before(tuple(labelled), regression.run(desk.service.store, searcher, labelled))
+    run = regression.run(desk.service.store, searcher, labelled) if labelled else None
+    if len(labelled) >= FEW:
+        return _Before(tuple(labelled), run)
     own = leave_one_out(searcher, OWN_AT_MOST)
-    return _Before((), None, tuple(run_cases(searcher, own.queries, search=own.search)))
+    cases = run_cases(searcher, own.queries, search=own.search)
+    return _Before(tuple(labelled), run, tuple(cases))
 
 
 def _outside(searcher: Searcher) -> tuple[Case, ...]:

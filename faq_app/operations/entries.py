@@ -13,6 +13,7 @@ from typing import Literal
 from distill.text import normalise, speaks
 from faq_app.operations import effects
 from faq_app.operations.desk import Desk
+from indexer import draft
 from indexer.build import Published
 from indexer.errors import InputError
 from indexer.records import Entry
@@ -158,6 +159,15 @@ def save(
     what = f"{verb}「{entry.question[:30]}」"
     expected = {entry.key: seen}
     return entry, effects.publish(desk, by, what, [entry], expected=expected, insist=insist)
+
+
+def to_draft(desk: Desk, entry: Entry, seen: Entry | None) -> Entry:
+    """Return the entry as it may wait in a draft, with its key. Raises as ``save`` does."""
+    drafted = {item.name for item in draft.items(desk.service.store) if item.kind == "entry"}
+    if seen is None and entry.key not in drafted:
+        entry = replace(entry, key=_new_key(desk, entry))
+    _require_own_wordings(desk, entry)
+    return entry
 
 
 def switch(desk: Desk, seen: Entry, by: str, insist: bool = False) -> tuple[Entry, Published]:

@@ -56,14 +56,13 @@ class Ranking:
 
 @dataclass(frozen=True)
 class KeywordPreview:
-    """What a factor would do; rankings are None without a query, the effect without a change."""
+    """What a factor would do to a query; rankings are None without one."""
 
     row: WordRow
     factor: float  # the new one
     notes: tuple[str, ...]  # what an operator should know of such a word, or such a factor
     before: Ranking | None
     after: Ranking | None
-    effect: Effect | None
 
 
 @dataclass(frozen=True)
@@ -99,18 +98,12 @@ def word_row(desk: Desk, word: str) -> WordRow:
 
 
 def preview(desk: Desk, word: str, factor: float, query: str = "") -> KeywordPreview:
-    """Return what would change for a query, and over the regression queries; nothing is stored.
+    """Return what would change for a query; nothing is stored.
 
     Raises ValueError for a word or factor that cannot be one.
     """
     row = word_row(desk, word)
-    _checked(word, factor)
-    before = after = desk.searcher
-    effect = None
-    if factor != row.factor:
-        keywords = with_keyword(before.lexicon.keywords, row.word, factor)
-        after = desk.rehearse(settings={"keywords": keywords})
-        effect = effect_of(desk, after)
+    before, after = desk.searcher, _with(desk, row, factor)
     asked = query.strip()[:MAX_QUERY_LENGTH]
     return KeywordPreview(
         row,
@@ -118,8 +111,13 @@ def preview(desk: Desk, word: str, factor: float, query: str = "") -> KeywordPre
         tuple(_notes(before, row, factor)),
         _ranking(before, asked) if asked else None,
         _ranking(after, asked) if asked else None,
-        effect,
     )
+
+
+def effect(desk: Desk, word: str, factor: float) -> Effect | None:
+    """Return what would change over the regression queries; None if nothing is to be changed."""
+    row = word_row(desk, word)
+    return None if factor == row.factor else effect_of(desk, _with(desk, row, factor))
 
 
 def save(desk: Desk, word: str, factor: float, by: str, insist: bool = False) -> Published:
@@ -179,6 +177,14 @@ def _read(path: Path) -> dict[str, float]:
     for word, factor in factors.items():
         _checked(word, factor)
     return factors
+
+
+def _with(desk: Desk, row: WordRow, factor: float) -> Searcher:
+    _checked(row.word, factor)
+    if factor == row.factor:
+        return desk.searcher
+    keywords = with_keyword(desk.searcher.lexicon.keywords, row.word, factor)
+    return desk.rehearse(settings={"keywords": keywords})
 
 
 def _notes(searcher: Searcher, row: WordRow, factor: float) -> Iterable[str]:
