@@ -3,9 +3,11 @@ const EVENTS = ['ask', 'choose', 'rate'];
 const turns = () => element.querySelectorAll('.turn');
 let shown = 0;
 
-// What people ask most now, not when the server started. No event of Gradio's, whose reply is the
-// whole transcript: a late one would put the empty page over what was asked and answered meanwhile.
-server.frequent().then((chips) => {
+// The greeting and what people ask most as they are now, not as the server started. No event of
+// Gradio's, whose reply is the whole transcript: a late one would put the empty page over what was
+// asked and answered meanwhile.
+server.greet().then(([welcome, chips]) => {
+  element.querySelector('.welcome b').textContent = welcome;
   const place = element.querySelector('.welcome .chips');
   if (!place.firstChild) place.outerHTML = chips;  // else a reply has brought them
 });

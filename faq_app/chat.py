@@ -53,14 +53,11 @@ class Turn:
 def build_chat(service: Service) -> gr.Blocks:
     """Return the page. Gradio keeps a state per visitor; only the service is shared."""
 
-    def frequent(_: list) -> str:
-        return _chips(service.frequent_questions())
+    def greet(_: list) -> list[str]:
+        return [service.wording.welcome, _chips(service.frequent_questions())]
 
     def page_of(turns: Turns) -> str:
         return _page(service.frequent_questions(), turns, service.wording)
-
-    def opened() -> str:
-        return _page((), (), service.wording)
 
     def ask(said: str, turns: Turns) -> tuple[Turns, str, str]:
         if not said.strip():
@@ -87,11 +84,11 @@ def build_chat(service: Service) -> gr.Blocks:
     with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True) as page:
         turns = gr.State(())
         log = gr.HTML(
-            opened,
+            _page((), (), service.wording),
             elem_id="chat",
             apply_default_css=False,
             js_on_load=JS,
-            server_functions=[frequent],
+            server_functions=[greet],
         )
         with gr.Column(elem_id="composer"):
             box = gr.Textbox(
