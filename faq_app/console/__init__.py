@@ -57,7 +57,7 @@ def build(service: Service, accounts: Accounts) -> gr.Blocks:
     desk = Desk(service, accounts.audit)
     with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True) as page:
         bar = gr.HTML(_bar("", ""), apply_default_css=False)
-        gr.HTML(_REPLIES, apply_default_css=False, js_on_load=_REPLIES_JS)
+        gr.HTML(_REPLIES, apply_default_css=False, js_on_load=_REPLIES_JS, elem_id="replies")
         with gr.Tabs(elem_id="tabs") as tabs:
             with gr.Tab("命中测试", id="test"):
                 test = hit_test.build(desk)

@@ -17,7 +17,7 @@ def effect_view(effect: Effect) -> Markup:
     """Return the numbers and the queries behind them."""
     numbers = element(
         "p",
-        element("span", f"修复 {len(effect.fixed)}", class_="chip on"),
+        element("span", f"修复 {len(effect.fixed)}", class_="chip on" if effect.fixed else "chip"),
         " ",
         element(
             "span", f"变差 {len(effect.broken)}", class_="chip off" if effect.broken else "chip"

@@ -152,7 +152,8 @@ def confidence_bar(value: float) -> Markup:
     """Return a confidence as a bar, its band and per cent."""
     name = band(value)
     inner = element("i", class_=_BANDS[name], style=f"width:{100 * value:.0f}%")
-    said = element("span", f"{name} {value:.0%}")
+    # Cut off, not rounded: 60 % must not be called 低.
+    said = element("span", f"{name} {int(100 * value)}%")
     return element("span", element("span", inner, class_="track"), said, class_="confidence")
 
 

@@ -22,7 +22,7 @@ from indexer.evaluate import Case
 from indexer.reasons import DECISIONS
 from indexer.regression import RegressionCase, Run
 
-_SHOWN = 100  # failures
+_SHOWN = 20  # failures
 _CURVE = 40  # latest runs that are drawn
 
 
@@ -119,8 +119,8 @@ def build(desk: Desk) -> RegressionPage:
                     "加入", scale=0, min_width=80, elem_classes=["bottom"], elem_id="case-add"
                 )
             run = gr.Button("现在运行", variant="primary", elem_id="case-run")
-            outcome = parts.view(elem_id="case-outcome")
             curve = parts.view(elem_id="case-curve")
+            outcome = parts.view(elem_id="case-outcome")
     with gr.Accordion("导入、导出", open=False):
         gr.Markdown(
             "列 query (提问) 和 entry_id (条目编号, 应拒答的留空)。"

@@ -17,6 +17,7 @@ from faq_app.console.parts import Markup, element
 from faq_app.guard import require
 from faq_app.operations import past
 from faq_app.operations.desk import Desk
+from faq_app.wording import SETTING as WORDING
 from indexer.history import Changes, EntryChange, FieldChange
 from indexer.revisions import Revision, setting_name
 
@@ -134,7 +135,8 @@ def _judged(record: Mapping[str, Any] | None) -> Markup:
         return Markup("")
     fixed, broken = len(record.get("fixed", ())), len(record.get("broken", ()))
     said = f"修复 {fixed}, 变差 {broken}"
-    return element("span", said, class_=f"chip {'off' if broken > fixed else 'on'}")
+    tone = "off" if broken > fixed else "on" if fixed else ""
+    return element("span", said, class_=f"chip {tone}")
 
 
 def _changes(found: Changes, now: int) -> Markup:
@@ -144,7 +146,10 @@ def _changes(found: Changes, now: int) -> Markup:
         rows = [(word.name, f"{word.before:g}", f"{word.after:g}") for word in found.keywords]
         body += [element("h3", "关键词"), parts.table(("词", "之前›", "之后›"), rows, "narrow")]
     if found.settings:
-        rows = [(setting_name(s.name), _value(s.before), _value(s.after)) for s in found.settings]
+        rows = [
+            (_name_of(s.name), _setting(s.name, s.before), _setting(s.name, s.after))
+            for s in found.settings
+        ]
         body += [element("h3", "设置"), parts.table(("设置", "之前", "之后"), rows)]
     if found.entries:
         more = f" (前 {_SHOWN} 个)" if len(found.entries) > _SHOWN else ""
@@ -190,6 +195,23 @@ def _pair(field: FieldChange) -> tuple[Markup | str, Markup | str]:
 
 def _lines(texts: Sequence[str], mark: str) -> Markup:
     return element("div", *(element("p", mark + text) for text in texts))
+
+
+def _name_of(setting: str) -> str:
+    return "聊天页的文字" if setting == WORDING else setting_name(setting)
+
+
+def _setting(name: str, value: Any) -> str:
+    """Say what a setting is, as far as it says anything to people."""
+    if name == "calibration" and value:
+        chosen, source = value["thresholds"], value.get("source")
+        said = f"直接回答 ≥ {chosen['answer']}, 反问 ≥ {chosen['clarify']}"
+        return f"{said}; 来自{source}" if source else said
+    if name == "calibration":
+        return "编码器自带的"
+    if name == WORDING and value:
+        return "; ".join(str(text) for text in value.values() if text)
+    return _value(value)
 
 
 def _value(value: Any) -> str:

@@ -184,8 +184,8 @@ def _of_cases(before: Case, after: Case, entries: Mapping[str, Entry]) -> Outcom
     return Outcome(
         before.query.query,
         _expected(before.expected, entries),
-        _said(before.decided, before.shown, entries),
-        _said(after.decided, after.shown, entries),
+        _said(before.decided, before.shown, before.right, entries),
+        _said(after.decided, after.shown, after.right, entries),
     )
 
 
@@ -193,8 +193,8 @@ def _of_change(change: Change, entries: Mapping[str, Entry]) -> Outcome:
     return Outcome(
         change.before.query,
         _expected(change.before.expected, entries),
-        _said(change.before.decided, change.before.shown, entries),
-        _said(change.after.decided, change.after.shown, entries),
+        _said(change.before.decided, change.before.shown, change.before.right, entries),
+        _said(change.after.decided, change.after.shown, change.after.right, entries),
     )
 
 
@@ -204,6 +204,8 @@ def _expected(key: str, entries: Mapping[str, Entry]) -> str:
     return entries[key].question if key in entries else f"{key} (已没有)"
 
 
-def _said(decided: DecisionKind, key: str, entries: Mapping[str, Entry]) -> str:
-    shown = entries.get(key)
-    return f"{DECISIONS[decided]}: {shown.question}" if shown else DECISIONS[decided]
+def _said(decided: DecisionKind, key: str, right: bool, entries: Mapping[str, Entry]) -> str:
+    shown, done = entries.get(key), DECISIONS[decided]
+    if decided == "clarify":
+        done += " (列出了应有的)" if right else " (没有列出应有的)"
+    return f"{done}: {shown.question}" if shown else done
