@@ -36,6 +36,7 @@ SAMPLE = (
 )
 _TEXTS = 64  # different texts, read one after the other where a call takes fewer
 _SPAN = 0.02  # seconds a system has in each round; a call that takes longer is made once
+_REST = 0.1  # seconds
 
 Call = Callable[[], object]
 
@@ -184,6 +185,8 @@ def _our_calls(
 
 def _turn(call: Call) -> list[float]:
     """Return the seconds of each call that fits into a turn; of one at least."""
+    # Threads of the system before go on spinning for a while, on the cores that this one needs.
+    time.sleep(_REST)
     seconds, end = [], time.perf_counter() + _SPAN
     while not seconds or time.perf_counter() < end:
         begun = time.perf_counter()
