@@ -5,7 +5,7 @@ does not? On the sample FAQ's test queries: the whole system, each signal alone,
 peers that read the same texts; its decisions, with thresholds chosen on the dev queries. On FAQ
 tables of the corpus: the system beside BM25. And the time that a ranking takes at 10,000 questions.
 
-Everything that was chosen was chosen on dev splits; what is reported here is read off once.
+Everything that was chosen was chosen on dev splits; what is reported here is only read off.
 """
 
 import argparse

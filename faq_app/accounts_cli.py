@@ -39,7 +39,7 @@ def main() -> None:
 
     \b
     Example:
-      python -m faq_app create-user 小王 --role publisher
+      python -m faq_app create-user 运营甲 --role publisher
     """
 
 
@@ -58,7 +58,7 @@ def create_user(name: str, role: Role, password_stdin: bool, db: Path) -> None:
 
     \b
     Example:
-      python -m faq_app create-user 小王 --role publisher
+      python -m faq_app create-user 运营甲 --role publisher
     """
     accounts = _accounts(db)
     accounts.require_new(name)  # before anybody has thought of a password
@@ -96,7 +96,7 @@ def set_role(name: str, role: Role, db: Path) -> None:
 
     \b
     Example:
-      python -m faq_app set-role 小王 editor
+      python -m faq_app set-role 运营甲 editor
     """
     _accounts(db).set_role(name, role, _operator())
     say(f"{db}: {normal_name(name)} 现在是 {role}")

@@ -198,9 +198,9 @@ def test_the_second_of_two_editors_of_an_entry_is_told_who_was_first(store, enco
         options |= {"expected": {entry.key: expected}}
         return publish(store, store.snapshot(), encoder, [entry], **options)
 
-    save(theirs, seen, by="小王")
+    save(theirs, seen, by="运营甲")
     with pytest.raises(
-        PublishError, match=r"条目 refund「如何申请退货？」刚被 小王 修改过 \(20.*第 2 版\)"
+        PublishError, match=r"条目 refund「如何申请退货？」刚被 运营甲 修改过 \(20.*第 2 版\)"
     ):
         save(mine, seen, by="小李")
     assert store.snapshot().entries["refund"] == theirs

@@ -26,10 +26,10 @@ def store(tmp_path, encoder):
 @pytest.fixture
 def drafted(store):
     draft.add_entry(store, CHANGED, "小李", seen=REFUND)
-    draft.add_deletion(store, "invoice", "小王", seen=INVOICE)
+    draft.add_deletion(store, "invoice", "运营甲", seen=INVOICE)
     draft.add_entry(store, PAY, "小李", seen=None)
-    draft.add_keyword(store, "退货", 2, "小王")
-    draft.add_setting(store, "negation_guard", False, "小王")
+    draft.add_keyword(store, "退货", 2, "运营甲")
+    draft.add_setting(store, "negation_guard", False, "运营甲")
     return store
 
 
@@ -37,10 +37,10 @@ def test_a_draft_outlives_the_process_and_touches_nothing(drafted):
     again = Store.open(drafted.path)
     assert [(i.in_words, i.by) for i in draft.items(again)] == [
         ("更新条目 refund「如何申请退货？」", "小李"),
-        ("删除条目 invoice「如何开发票？」", "小王"),
+        ("删除条目 invoice「如何开发票？」", "运营甲"),
         ("新增条目 pay「怎么付款？」", "小李"),
-        ("关键词 退货 = 2", "小王"),
-        ("设置 否定检查", "小王"),
+        ("关键词 退货 = 2", "运营甲"),
+        ("设置 否定检查", "运营甲"),
     ]
     assert [i.content for i in draft.items(again)] == [CHANGED, None, PAY, 2.0, False]
     assert [i.base for i in draft.items(again)] == [REFUND, INVOICE, None, None, None]
@@ -59,7 +59,7 @@ def test_a_preview_is_what_publishing_makes(drafted, encoder):
         assert tried.search(query) == real.search(query)
     assert draft.items(drafted) == ()
     newest = history(drafted)[0]
-    assert (newest.by, newest.what) == ("小张", "发布草稿: 5 处改动 (小李、小王)")
+    assert (newest.by, newest.what) == ("小张", "发布草稿: 5 处改动 (小李、运营甲)")
     with pytest.raises(PublishError, match="草稿是空的"):
         draft.publish(drafted, encoder, "小张")
 
@@ -99,7 +99,7 @@ def test_what_was_published_meanwhile_is_named_and_nothing_overwritten(drafted, 
     publish(drafted, drafted.snapshot(), encoder, [theirs], **options)
     assert [i.name for i in draft.stale(drafted)] == ["refund", "退货"]
     for attempt in (draft.preview, lambda *args: draft.publish(*args, "小张")):
-        with pytest.raises(PublishError, match=r"更新条目 refund.*小李.*关键词 退货 = 2 .*小王"):
+        with pytest.raises(PublishError, match=r"更新条目 refund.*小李.*关键词 退货 = 2 .*运营甲"):
             attempt(drafted, encoder)
     assert drafted.snapshot().entries["refund"] == theirs
     draft.discard(drafted, "keyword", "退货")

@@ -34,11 +34,11 @@ def edit(store, encoder, *changes, **options):
 
 
 def test_history_is_newest_first_and_comes_in_pages(store, encoder):
-    edit(store, encoder, settings={"keywords": {"退货": 2.0}}, by="小王")
+    edit(store, encoder, settings={"keywords": {"退货": 2.0}}, by="运营甲")
     store.publish_settings({"negation_guard": False})
     assert [(r.revision, r.by, r.what) for r in history(store)] == [
         (3, "", "否定检查"),
-        (2, "小王", "关键词 退货 = 2"),
+        (2, "运营甲", "关键词 退货 = 2"),
         (1, "小李", "导入 faq.csv"),
     ]
     assert [r.revision for r in history(store, limit=1, offset=1)] == [2]
@@ -48,7 +48,7 @@ def test_history_is_newest_first_and_comes_in_pages(store, encoder):
 
 
 def test_the_last_change_of_every_word_is_known(store, encoder):
-    edit(store, encoder, settings={"keywords": {"退货": 2.0, "发票": 0.5}}, by="小王")
+    edit(store, encoder, settings={"keywords": {"退货": 2.0, "发票": 0.5}}, by="运营甲")
     edit(store, encoder, settings={"keywords": {"退货": 3.0, "发票": 0.5}}, by="小张")
     edit(store, encoder, settings={"keywords": {"退货": 3.0}}, by="小赵")
     store.publish_settings({"negation_guard": False}, by="小孙")

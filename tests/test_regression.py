@@ -55,22 +55,22 @@ def queries(store):
 
 
 def test_a_case_says_where_it_comes_from(store):
-    assert add_cases(store, CASES[:1], "小王") == Added(1, 0, 0)
+    assert add_cases(store, CASES[:1], "运营甲") == Added(1, 0, 0)
     [case] = list_cases(store).cases
     assert (case.query, case.entry_key, case.origin) == ("退货怎么弄呀", "refund", "手工")
-    assert (case.added_by, case.enabled) == ("小王", True)
+    assert (case.added_by, case.enabled) == ("运营甲", True)
     assert case.added_at.endswith("+00:00")
 
 
 def test_one_text_has_one_label_and_the_later_counts(store):
-    add_cases(store, CASES, "小王")
+    add_cases(store, CASES, "运营甲")
     again = [NewCase(" 退貨怎麼弄呀 ", "refund", "csv"), NewCase("火星上有人吗", "refund", "反馈")]
     assert add_cases(store, again, "小李") == Added(0, 1, 1)
     page = list_cases(store)
     assert page.total == 3
     assert {c.query: (c.entry_key, c.origin, c.added_by) for c in page.cases} == {
-        "退货怎么弄呀": ("refund", "手工", "小王"),
-        "如何开发票": ("invoice", "手工", "小王"),
+        "退货怎么弄呀": ("refund", "手工", "运营甲"),
+        "如何开发票": ("invoice", "手工", "运营甲"),
         "火星上有人吗": ("refund", "反馈", "小李"),
     }
 
@@ -87,23 +87,23 @@ def test_one_text_has_one_label_and_the_later_counts(store):
 )
 def test_what_cannot_be_a_case_is_refused_and_nothing_is_added(store, query, entry_key, said):
     with pytest.raises(InputError, match=f"{said}.*怎么办"):
-        add_cases(store, [CASES[0], NewCase(query, entry_key, "手工")], "小王")
+        add_cases(store, [CASES[0], NewCase(query, entry_key, "手工")], "运营甲")
     assert queries(store) == []
 
 
 def test_numbers_that_say_who_asked_do_not_get_in(store):
-    add_cases(store, [NewCase("打 13812345678 找我退货", "refund", "未命中")], "小王")
+    add_cases(store, [NewCase("打 13812345678 找我退货", "refund", "未命中")], "运营甲")
     assert queries(store) == ["打 [手机号] 找我退货"]
 
 
 def test_what_has_no_words_can_only_be_refused(store, encoder):
-    add_cases(store, [NewCase("🙃🤡", "", "csv")], "小王")
+    add_cases(store, [NewCase("🙃🤡", "", "csv")], "运营甲")
     assert run(store, Searcher.load(store, encoder)).measures.out_of_scope_rejected == 1
 
 
 def test_cases_are_searched_and_paged_latest_first(store):
-    add_cases(store, [NewCase(f"怎么退第{n}件", "refund", "手工") for n in range(7)], "小王")
-    add_cases(store, [NewCase("发票 100% 真吗", "invoice", "反馈")], "小王")
+    add_cases(store, [NewCase(f"怎么退第{n}件", "refund", "手工") for n in range(7)], "运营甲")
+    add_cases(store, [NewCase("发票 100% 真吗", "invoice", "反馈")], "运营甲")
     page = list_cases(store, "怎麼退", start=2, count=3)
     assert (page.total, [case.query for case in page.cases]) == (
         7,
@@ -117,13 +117,13 @@ def test_cases_are_searched_and_paged_latest_first(store):
 
 
 def test_cases_rest_and_go(store):
-    add_cases(store, CASES, "小王")
+    add_cases(store, CASES, "运营甲")
     ids = {case.query: case.id for case in list_cases(store).cases}
     assert enable_cases(store, [ids["退货怎么弄呀"]], enabled=False) == 1
     assert [query.query for query in labelled_queries(store)] == ["如何开发票", "火星上有人吗"]
     assert remove_cases(store, [ids["如何开发票"], ids["如何开发票"], 999]) == 1
     assert [query.query for query in labelled_queries(store)] == ["火星上有人吗"]
-    add_cases(store, CASES[1:2], "小王")
+    add_cases(store, CASES[1:2], "运营甲")
     assert list_cases(store).cases[0].id > max(ids.values())
 
 
@@ -137,14 +137,14 @@ def test_of_a_file_with_splits_the_dev_part_is_taken(store, tmp_path):
     path = written(
         tmp_path, "query,entry_id,split\n怎么退货,refund,dev\n退,refund,test\n天气,,dev\n"
     )
-    assert import_cases(store, path, "小王") == Added(2, 0, 0)
+    assert import_cases(store, path, "运营甲") == Added(2, 0, 0)
     assert sorted(queries(store)) == ["天气", "怎么退货"]
     assert {case.origin for case in list_cases(store).cases} == {"csv"}
 
 
 def test_of_a_file_without_splits_all_is_taken(store, tmp_path):
     text = "query,faq_id\n" + "".join(f"怎么退第{n}件,refund\n" for n in range(20)) + ",\n"
-    assert import_cases(store, written(tmp_path, text), "小王").added == 20
+    assert import_cases(store, written(tmp_path, text), "运营甲").added == 20
 
 
 @pytest.mark.parametrize(
@@ -162,13 +162,13 @@ def test_of_a_file_without_splits_all_is_taken(store, tmp_path):
 )
 def test_a_faulty_file_is_refused_whole_with_the_line(store, tmp_path, text, said):
     with pytest.raises(TableError, match=said):
-        import_cases(store, written(tmp_path, text), "小王")
+        import_cases(store, written(tmp_path, text), "运营甲")
     assert queries(store) == []
 
 
 @pytest.mark.parametrize("suffix", ["csv", "xlsx"])
 def test_what_is_exported_imports_again(store, tmp_path, suffix):
-    add_cases(store, [*CASES, NewCase('=1+1 "等于几"', "", "反馈")], "小王")
+    add_cases(store, [*CASES, NewCase('=1+1 "等于几"', "", "反馈")], "运营甲")
     enable_cases(store, [list_cases(store).cases[0].id], enabled=False)
     before = [(c.query, c.entry_key, c.enabled) for c in list_cases(store).cases]
     path = tmp_path / f"out.{suffix}"
@@ -179,14 +179,14 @@ def test_what_is_exported_imports_again(store, tmp_path, suffix):
 
 
 def test_a_formula_is_disarmed_in_the_csv(store, tmp_path):
-    add_cases(store, [NewCase("=HYPERLINK(1)", "", "手工")], "小王")
+    add_cases(store, [NewCase("=HYPERLINK(1)", "", "手工")], "运营甲")
     export_cases(store, tmp_path / "out.csv")
     with (tmp_path / "out.csv").open(encoding="utf-8-sig", newline="") as file:
         assert next(csv.DictReader(file))["query"] == "'=HYPERLINK(1)"
 
 
 def test_a_run_measures_as_evaluate_does(store, encoder):
-    add_cases(store, CASES, "小王")
+    add_cases(store, CASES, "运营甲")
     done = run(store, Searcher.load(store, encoder))
     assert [case.query.query for case in done.cases] == [case.query for case in CASES]
     # 火星上有人吗 is answered too, and ought not to be.
@@ -205,7 +205,7 @@ def test_an_empty_set_has_nothing_to_measure(store, encoder):
 
 
 def test_a_change_is_judged_by_name(store, encoder):
-    add_cases(store, CASES, "小王")
+    add_cases(store, CASES, "运营甲")
     before = Searcher.load(store, encoder)
     # Only a question that is in the FAQ is answered now, and one entry is off.
     settings = thresholds_setting(encoder.fingerprint, 1.0, 1.0)
@@ -227,10 +227,10 @@ def test_a_change_is_judged_by_name(store, encoder):
 
 
 def test_a_run_made_before_serves_for_every_preview(store, encoder):
-    add_cases(store, CASES, "小王")
+    add_cases(store, CASES, "运营甲")
     searcher = Searcher.load(store, encoder)
     before = run(store, searcher)
-    add_cases(store, [NewCase("后来的", "", "手工")], "小王")
+    add_cases(store, [NewCase("后来的", "", "手工")], "运营甲")
     found = judge(store, before, searcher)
     assert (len(found.unchanged), found.only_after) == (3, ())
 
@@ -238,14 +238,14 @@ def test_a_run_made_before_serves_for_every_preview(store, encoder):
 def test_runs_make_a_curve(store, encoder):
     assert recorded_runs(store) == ()
     assert recorded_run(store) is None
-    add_cases(store, CASES, "小王")
+    add_cases(store, CASES, "运营甲")
     first = run(store, Searcher.load(store, encoder))
-    number = record(store, first, "小王")
+    number = record(store, first, "运营甲")
     store.publish_settings(thresholds_setting(encoder.fingerprint, 1.0, 1.0))
     second = run(store, Searcher.load(store, encoder))
     record(store, second, "小李")
     curve = recorded_runs(store)
-    assert [(point.revision, point.by) for point in curve] == [(1, "小王"), (2, "小李")]
+    assert [(point.revision, point.by) for point in curve] == [(1, "运营甲"), (2, "小李")]
     assert [point.measures for point in curve] == [first.measures, second.measures]
     found = compare_runs(recorded_run(store, number), second)
     assert [change.before.query for change in found.fixed] == ["火星上有人吗"]
@@ -255,9 +255,9 @@ def test_runs_make_a_curve(store, encoder):
 
 def test_of_old_runs_the_measures_are_kept(store, encoder, monkeypatch):
     monkeypatch.setattr(regression, "KEPT", 2)
-    add_cases(store, CASES, "小王")
+    add_cases(store, CASES, "运营甲")
     done = run(store, Searcher.load(store, encoder))
-    numbers = [record(store, done, "小王") for _ in range(3)]
+    numbers = [record(store, done, "运营甲") for _ in range(3)]
     assert [recorded_run(store, number) is None for number in numbers] == [True, False, False]
     assert [point.measures for point in recorded_runs(store)] == [done.measures] * 3
 

@@ -182,7 +182,7 @@ def test_a_publication_leaves_who_when_what_and_what_it_replaced(store):
     changed = publication(store.snapshot(), replace(ENTRY, answer="新"), second)
     change = replace(changed, by="小李", what="改答案", regression={"broken": ["退货"]})
     store.publish(replace(change, settings={"keywords": {"花呗": 2.0}}))
-    store.publish_settings({"keywords": None, "negation_guard": False}, by="小王")
+    store.publish_settings({"keywords": None, "negation_guard": False}, by="运营甲")
     with store.reading() as db:
         newest, middle, first = revisions.read(db, 10, 0)
         replaced = dict(revisions.replaced_since(db, 0))
@@ -190,7 +190,7 @@ def test_a_publication_leaves_who_when_what_and_what_it_replaced(store):
         (1, "", "新增 1 个条目, 编码器"),
         (2, "小李", "改答案"),
     ]
-    assert (newest.by, newest.what) == ("小王", "关键词 花呗 = 1, 否定检查")
+    assert (newest.by, newest.what) == ("运营甲", "关键词 花呗 = 1, 否定检查")
     assert middle.regression == {"broken": ["退货"]}
     assert (middle.summary.added_names, middle.summary.changed_names) == (
         ("怎么付款？",),

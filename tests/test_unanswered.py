@@ -184,7 +184,7 @@ def test_a_handled_query_is_left_out_until_it_is_asked_in_vain_again(store, enco
     log(store, "2026-03-02 08:00", "能货到付款吗", "reject")
     log(store, "2026-03-02 08:00", "明天会下雨吗", "reject")
     publish(store, store.snapshot(), encoder, [Entry(key="cod", question="货到付款", answer="能")])
-    assert handle(store, [query_of(store, "能货到付款吗")], "entry", "cod", "小王") == 1
+    assert handle(store, [query_of(store, "能货到付款吗")], "entry", "cod", "运营甲") == 1
     assert set(found(store)) == {"明天会下雨吗"}
     log(store, "2026-03-11 08:00", "能货到付款吗", "answer", entry_key="cod", revision=2)
     assert set(found(store)) == {"明天会下雨吗"}
@@ -196,7 +196,7 @@ def test_a_handled_query_is_left_out_until_it_is_asked_in_vain_again(store, enco
 
 def test_what_was_asked_before_the_change_was_published_says_nothing_of_it(store, march):
     log(store, "2026-03-02 08:00", "能货到付款吗", "reject")
-    handle(store, [query_of(store, "能货到付款吗")], "entry", "cod", "小王", revision=2)
+    handle(store, [query_of(store, "能货到付款吗")], "entry", "cod", "运营甲", revision=2)
     log(store, "2026-03-11 08:00", "能货到付款吗", "reject", revision=1)
     assert found(store) == {}
     log(store, "2026-03-12 08:00", "能货到付款吗", "reject", revision=2)
@@ -205,11 +205,11 @@ def test_what_was_asked_before_the_change_was_published_says_nothing_of_it(store
 
 def test_what_was_ignored_stays_away_until_it_is_reopened(store, march):
     log(store, "2026-03-02 08:00", "明天会下雨吗", "reject")
-    assert handle(store, [query_of(store, "明天会下雨吗")], "ignored", by="小王") == 0
+    assert handle(store, [query_of(store, "明天会下雨吗")], "ignored", by="运营甲") == 0
     log(store, "2026-03-12 08:00", "明天会下雨吗", "reject", revision=9)
     assert found(store) == {}
     [done] = handled_queries(store)
-    assert (done.text, done.action, done.by) == ("明天会下雨吗", "ignored", "小王")
+    assert (done.text, done.action, done.by) == ("明天会下雨吗", "ignored", "运营甲")
     assert (done.at, done.revision) == ("2026-03-10T12:00:00.000+00:00", 1)
     assert reopen(store, ["明天会下雨吗", "别的"]) == 1
     assert found(store) == {"明天会下雨吗": {"rejected": 2}}
@@ -220,12 +220,12 @@ def test_handled_queries_become_regression_cases(store):
     log(store, "2026-03-02 08:00", "东西不要了", "answer", entry_key="invoice", feedback="useless")
     log(store, "2026-03-02 08:00", "明天会下雨吗", "reject")
     done = [query_of(store, text) for text in ("能货到付款吗", "东西不要了")]
-    assert handle(store, done, "similar", "refund", "小王") == 2
-    handle(store, [query_of(store, "明天会下雨吗")], "ignored", by="小王")
+    assert handle(store, done, "similar", "refund", "运营甲") == 2
+    handle(store, [query_of(store, "明天会下雨吗")], "ignored", by="运营甲")
     cases = {c.query: (c.entry_key, c.origin, c.added_by) for c in list_cases(store).cases}
     assert cases == {
-        "能货到付款吗": ("refund", "未命中", "小王"),
-        "东西不要了": ("refund", "反馈", "小王"),
+        "能货到付款吗": ("refund", "未命中", "运营甲"),
+        "东西不要了": ("refund", "反馈", "运营甲"),
     }
     # Done again otherwise: the last decision holds, and the case follows.
     handle(store, done[:1], "similar", "invoice", "小李")
@@ -239,7 +239,7 @@ def test_handled_queries_become_regression_cases(store):
 def test_an_action_without_what_it_needs_is_refused(store, action, entry_key):
     log(store, "2026-03-02 08:00", "能货到付款吗", "reject")
     with pytest.raises(InputError, match="怎么办"):
-        handle(store, [query_of(store, "能货到付款吗")], action, entry_key, "小王")
+        handle(store, [query_of(store, "能货到付款吗")], action, entry_key, "运营甲")
     assert handled_queries(store) == ()
 
 
