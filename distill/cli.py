@@ -23,7 +23,8 @@ import numpy as np
 from tqdm import tqdm
 
 from distill.bundle import IDF, MANIFEST, TOKENIZER, Manifest, file_sha256
-from distill.errors import DistillError, TextError
+from distill.commands import Commands
+from distill.errors import TextError
 from distill.files import write_whole
 
 DEFAULT_ENCODER = Path("data/encoder")
@@ -34,19 +35,7 @@ _MOST_UNKNOWN = 0.05  # share of tokens in the texts to learn from
 _EXTRA = ("torch", "transformers", "onnx", "pypinyin")
 
 
-class _Group(click.Group):
-    """Turns expected errors into one line on stderr and exit code 1."""
-
-    def invoke(self, ctx: click.Context) -> object:
-        try:
-            return super().invoke(ctx)
-        except BrokenPipeError:  # click knows: the reader of our output has seen enough
-            raise
-        except (DistillError, OSError) as error:
-            raise click.ClickException(str(error)) from error
-
-
-@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
     """Distil a small sentence encoder from a large teacher, and use it.
 

@@ -5,6 +5,8 @@ are an input, so a keyword's weight can change without training. Which encoder s
 is the config's ``kind``; another kind is one more class in ``STUDENTS``.
 """
 
+from abc import ABC, abstractmethod
+
 import torch
 from torch import nn
 
@@ -12,7 +14,7 @@ from distill.config import StudentConfig
 from distill.errors import TrainingError
 
 
-class Student(nn.Module):
+class Student(nn.Module, ABC):
     """What all kinds share; a kind says how tokens see one another (``states``) and how wide."""
 
     def __init__(self, config: StudentConfig, vocabulary: int, dropout: float = 0.0) -> None:
@@ -25,18 +27,18 @@ class Student(nn.Module):
         self.project = nn.Linear(config.embedding + self.width(config), config.dimension)
         nn.init.normal_(self.embedding.weight, std=0.1)
 
+    @abstractmethod
     def build(self, config: StudentConfig, dropout: float) -> None:
         """Make the layers between embedding and sum."""
-        raise NotImplementedError
 
     @staticmethod
+    @abstractmethod
     def width(config: StudentConfig) -> int:
         """Return how wide ``states`` are."""
-        raise NotImplementedError
 
+    @abstractmethod
     def states(self, embedded: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Return float (b, t, w) from embeddings (b, t, e); padding must not reach any text."""
-        raise NotImplementedError
 
     def forward(
         self, input_ids: torch.Tensor, attention_mask: torch.Tensor, weights: torch.Tensor

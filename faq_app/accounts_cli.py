@@ -10,9 +10,10 @@ from pathlib import Path
 
 import click
 
+from distill.commands import Commands
 from faq_app.accounts import ROLES, SHORTEST_PASSWORD, AccountError, Accounts, Role, normal_name
 from indexer.errors import IndexerError
-from indexer.options import db_option, say
+from indexer.options import BY, db_option, say
 from indexer.store import Store
 
 stdin_option = click.option(
@@ -21,19 +22,11 @@ stdin_option = click.option(
 role_type = click.Choice(ROLES)
 
 
-class _Group(click.Group):
-    """Turns expected errors into one line on stderr and exit code 1."""
-
-    def invoke(self, ctx: click.Context) -> object:
-        try:
-            return super().invoke(ctx)
-        except BrokenPipeError:  # click knows: the reader of our output has seen enough
-            raise
-        except (AccountError, IndexerError, OSError) as error:
-            raise click.ClickException(str(error)) from error
+class _Commands(Commands):
+    expected = (*Commands.expected, IndexerError, AccountError)
 
 
-@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
     """Say who may log in to the operators' console at /admin, and what each may do there.
 
@@ -129,7 +122,7 @@ def _operator() -> str:
     try:
         return f"{getpass.getuser()} (命令行)"
     except (KeyError, OSError):  # a container may run under a number that has no name
-        return "命令行"
+        return BY
 
 
 def _password(from_stdin: bool) -> str:

@@ -16,8 +16,8 @@ import click
 from tqdm import tqdm
 
 from distill.bundle import Bundle, file_sha256
+from distill.commands import Commands
 from distill.encoder import Encoder
-from distill.errors import DistillError
 from indexer import build as building
 from indexer import evaluate as evaluating
 from indexer.calibration import Goal, as_json
@@ -44,19 +44,11 @@ from indexer.training_pairs import PairLimits, training_pairs
 _SHOWN = 20  # reasons printed before the rest is counted
 
 
-class _Group(click.Group):
-    """Turns expected errors into one line on stderr and exit code 1."""
-
-    def invoke(self, ctx: click.Context) -> object:
-        try:
-            return super().invoke(ctx)
-        except BrokenPipeError:  # click knows: the reader of our output has seen enough
-            raise
-        except (IndexerError, DistillError, OSError) as error:
-            raise click.ClickException(str(error)) from error
+class _Commands(Commands):
+    expected = (*Commands.expected, IndexerError)
 
 
-@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
     """Put a FAQ table into a database, search it, and measure how well that works.
 

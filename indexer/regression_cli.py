@@ -11,7 +11,7 @@ from indexer.comparison import Comparison
 from indexer.errors import InputError
 from indexer.evaluation_text import percent
 from indexer.measures import MEASURES
-from indexer.options import PATH, db_option, encoder_option, say
+from indexer.options import BY, PATH, db_option, encoder_option, say
 from indexer.regression import (
     Origin,
     Run,
@@ -26,7 +26,6 @@ from indexer.regression import (
 from indexer.search import Searcher
 from indexer.store import Store
 
-BY = "命令行"  # as whom the command line adds cases and records runs
 _NAMED = 20  # queries printed before the rest is counted
 
 

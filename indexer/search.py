@@ -15,7 +15,6 @@ from itertools import pairwise
 import numpy as np
 
 from distill.encoder import Encoder
-from distill.errors import TextError
 from distill.text import normalise, speaks
 from distill.weights import WeightedText
 from indexer.build import answer_beginning, counter_examples
@@ -251,12 +250,11 @@ class Searcher:
         (but for the whitening of EntryVectors, which was learnt with them).
         """
         asked = self.reader.read(query)
-        if not speaks(asked.text):
+        # Nothing but punctuation, or an operator's weight 0 on all that was said.
+        heard = zip(asked.text, asked.weights.tolist(), strict=True)
+        if not speaks("".join(char for char, weight in heard if weight > 0)):
             return SearchResult(query, (), self.revision)
-        try:
-            vector = self.encoder.encode([asked])[0]
-        except TextError:  # an operator's weight 0 on all that was said
-            return SearchResult(query, (), self.revision)
+        vector = self.encoder.encode([asked])[0]
         hits = self.rank(asked, vector, max(k, _DEEP), without)
         if not hits:
             return SearchResult(query, (), self.revision)

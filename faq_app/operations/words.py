@@ -20,14 +20,11 @@ from indexer.build import Published
 from indexer.decision import OPTIONS, DecisionKind, decide
 from indexer.history import keyword_changes
 from indexer.keyword_file import read_keywords, write_keywords
-from indexer.lexicon import with_keyword
+from indexer.lexicon import clean_factor, clean_keyword, overlapping, with_keyword
 from indexer.records import Hit
 from indexer.revisions import Revision
 from indexer.search import Searcher
 from indexer.suggestions import Change, Suggestions, suggest_keywords
-
-LONGEST = 30  # characters of a keyword; what is longer is a sentence
-HIGHEST = 100.0  # factor; a hundred times its IDF, a word is all that a text says
 
 
 @dataclass(frozen=True)
@@ -192,23 +189,17 @@ def _notes(searcher: Searcher, row: WordRow, factor: float) -> Iterable[str]:
         yield "没有一条问法里有这个词: 只有顾客的提问里有它时才起作用。"
     if len(row.word) == 1:
         yield "只有一个字: 它会把含有它的词切开, 多半应改用更长的词。"
-    for other in searcher.lexicon.keywords:
-        if other != row.word and (other in row.word or row.word in other):
-            yield f"与已调整的「{other}」重叠: 两个都有时, 较长的那个算数。"
+    for other in overlapping(searcher.lexicon.keywords, row.word):
+        yield f"与已调整的「{other}」重叠: 两个都有时, 较长的那个算数。"
     if factor == 0:
         yield "倍数 0: 这个词完全不起作用, 无论在提问还是问法里。"
 
 
 def _checked(word: str, factor: float) -> str:
-    clean = normalise(word).strip()
-    if not clean:
+    if not normalise(word):
         raise ValueError("还没有写关键词。怎么办: 在表里点一个词, 或自己写一个")
-    if len(clean) > LONGEST:
-        raise ValueError(f"关键词有 {len(clean)} 个字, 最多 {LONGEST} 个。怎么办: 只写其中的词")
-    with_keyword({}, clean, factor)
-    if factor > HIGHEST:
-        raise ValueError(f"倍数 {factor:g} 太大了, 最多 {HIGHEST:g}。怎么办: 2 到 5 通常就够")
-    return clean
+    clean_factor(factor)
+    return clean_keyword(word)
 
 
 def _ranking(searcher: Searcher, query: str) -> Ranking:
