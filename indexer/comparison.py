@@ -17,6 +17,11 @@ from indexer.measures import MEASURES, Measure, measure
 
 _THRESHOLDS = {"answer": "直接回答 ≥", "clarify": "反问 ≥"}
 
+# A name of its own: the file that was given may be anything, and must not be written over.
+_REMEDY = (
+    "先用改动前的库做一次: python -m indexer evaluate --json 改前.json, 再 --against 改前.json"
+)
+
 
 @dataclass(frozen=True)
 class PastCase:
@@ -77,17 +82,17 @@ def read_past_run(path: Path) -> PastRun:
         report = json.loads(path.read_text(encoding="utf-8"))
         json.dumps(report, ensure_ascii=False).encode()  # half a character, which none can print
     except FileNotFoundError:
-        raise TableError(f"{path}: 没有这个文件。怎么办: {_remedy(path)}") from None
+        raise TableError(f"{path}: 没有这个文件。怎么办: {_REMEDY}") from None
     except OSError as error:
         raise TableError(f"{path}: 无法读取 ({error.strerror})。怎么办: 检查路径和权限") from error
     except (ValueError, RecursionError) as error:
-        raise TableError(f"{path}: 不是 JSON ({error})。怎么办: {_remedy(path)}") from error
+        raise TableError(f"{path}: 不是 JSON ({error})。怎么办: {_REMEDY}") from error
     try:
         cases = tuple(map(_past_case, report["cases"]))
         setup = setup_in_words(report["revision"], report["encoder"], report["thresholds"])
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise TableError(
-            f"{path}: 是 JSON, 但不是评测结果 (缺少或写错了 {error})。怎么办: {_remedy(path)}"
+            f"{path}: 是 JSON, 但不是评测结果 (缺少或写错了 {error})。怎么办: {_REMEDY}"
         ) from error
     return PastRun(path.name, setup, cases)
 
@@ -175,7 +180,3 @@ def _past_case(row: dict[str, Any]) -> PastCase:
     if case.decided not in get_args(DecisionKind):
         raise ValueError(f"decision: {case.decided!r}")
     return case
-
-
-def _remedy(path: Path) -> str:
-    return f"先用改动前的库做一次: python -m indexer evaluate --json {path}"

@@ -13,6 +13,7 @@ from indexer.table_export import write_rows
 from indexer.table_file import read_rows
 
 _HEADER = ("关键词", "倍数")
+_HEADERS = (_HEADER, ("word", "factor"))
 _SHOWN = 5  # faulty lines that are named
 
 
@@ -23,7 +24,7 @@ def read_keywords(path: Path) -> dict[str, float]:
     faults = []
     for row in read_rows(path).lines:
         word, number, *_ = (*(cell.strip() for cell in row.cells), "", "")
-        if (word, number) == _HEADER or not (word or number):
+        if (word.lower(), number.lower()) in _HEADERS or not (word or number):
             continue
         column = _HEADER[0]
         try:

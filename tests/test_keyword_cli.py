@@ -138,3 +138,8 @@ def test_factors_survive_a_file_to_the_last_digit(tmp_path):
 def test_a_file_that_is_no_table_is_named(tmp_path):
     with pytest.raises(TableError, match="没有这个文件"):
         read_keywords(tmp_path / "none.csv")
+
+
+def test_a_header_may_be_english(tmp_path):
+    (tmp_path / "w.csv").write_text("Word,Factor\n花呗,2\n", encoding="utf-8")
+    assert read_keywords(tmp_path / "w.csv") == {"花呗": 2.0}
