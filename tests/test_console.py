@@ -157,7 +157,7 @@ def test_a_changed_weight_changes_what_customers_get_and_is_undone(console, site
 
 
 @pytest.mark.parametrize(
-    ("word", "told"), [("？！", "没有文字"), ("长" * 40, "最多 30 个"), ("   ", "选一个词")]
+    ("word", "told"), [("？！", "没有文字"), ("长" * 40, "最多 30 字"), ("   ", "选一个词")]
 )
 def test_what_cannot_be_a_keyword_is_told_in_a_sentence(console, word, told):
     console.tab("关键词", "#word-list table")
