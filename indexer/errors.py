@@ -5,6 +5,8 @@ IndexerError
 ├── StoreError           a database that is missing, foreign, damaged or locked
 ├── PublishError         a change that must not be published as it is
 └── InputError           what a person typed or chose cannot be taken
+
+Cancelled is no error: somebody asked for a publish to stop, and nothing was published.
 """
 
 
@@ -26,3 +28,7 @@ class PublishError(IndexerError):
 
 class InputError(IndexerError):
     """What a person typed or chose cannot be taken, such as a period that ends before it begins."""
+
+
+class Cancelled(Exception):
+    """Somebody stopped what was under way; raised by a ``progress`` callback, before the commit."""
