@@ -25,6 +25,12 @@ from indexer.publication import Publication, Snapshot, Steps, outcome, steps_of
 from indexer.records import Entry, Question
 
 _SQLITE_MAGIC = b"SQLite format 3\0"
+# Columns of the query log, and what those say that a row may leave out.
+_UNMARKED = {"text": "", "milliseconds": None, "feedback": "", "chosen": ""}
+_LOGGED = (
+    *("trace_id", "asked_at", "query", "decision", "reason", "entry_key", "hits", "revision"),
+    *_UNMARKED,
+)
 
 
 class Store:
@@ -238,16 +244,30 @@ class Store:
             self._write_settings(db, settings)
 
     def log_query(self, row: Mapping[str, Any]) -> None:
-        """Add a row to the query log; ``hits`` is a list, the time is set here."""
-        row = {
-            "feedback": "",
-            "chosen": "",
-            **row,
-            "asked_at": datetime.now(UTC).isoformat(timespec="milliseconds"),
-            "hits": json.dumps(row["hits"], ensure_ascii=False),
-        }
+        """Add a row to the query log; see ``log_queries``."""
+        self.log_queries([row])
+
+    def log_queries(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Add rows to the query log: all of them, or none if StoreError is raised.
+
+        ``hits`` is a list; ``asked_at``, UTC in ISO 8601, is now unless a row brings its own.
+        Writing the same rows again adds nothing.
+        """
+        now = datetime.now(UTC).isoformat(timespec="milliseconds")
+        names = ", ".join(_LOGGED)
+        values = [
+            tuple(
+                {"asked_at": now, **_UNMARKED, **row, "hits": _json(row["hits"])}[name]
+                for name in _LOGGED
+            )
+            for row in rows
+        ]
         with self.transaction() as db:
-            db.table("query_log").insert(row)
+            db.conn.executemany(
+                f"insert into query_log ({names}) values ({', '.join('?' * len(_LOGGED))})"
+                " on conflict (trace_id) do nothing",
+                values,
+            )
 
     def mark_query(self, trace_id: str, **marks: str) -> None:
         """Set ``feedback`` or ``chosen`` of a logged query; raises KeyError if it is unknown."""

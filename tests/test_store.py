@@ -108,6 +108,21 @@ def test_threads_write_without_losing_a_row(store):
     assert len(store.logged_queries()) == 100
 
 
+def test_many_queries_are_logged_at_once_and_not_twice_when_written_again(store):
+    row = {"query": "退货", "decision": "reject", "reason": "", "entry_key": "", "revision": 1}
+    rows = [row | {"trace_id": str(n), "hits": [], "asked_at": f"2026-0{n}"} for n in (2, 1)]
+    store.log_queries(rows)
+    store.log_queries([*rows, rows[0] | {"trace_id": "3", "asked_at": "2026-03"}])
+    assert [(r["trace_id"], r["asked_at"]) for r in store.logged_queries()] == [
+        ("1", "2026-01"),
+        ("2", "2026-02"),
+        ("3", "2026-03"),
+    ]
+    with pytest.raises(StoreError):
+        store.log_queries([rows[0] | {"trace_id": "4"}, rows[0] | {"trace_id": "5", "text": None}])
+    assert len(store.logged_queries()) == 3
+
+
 def test_feedback_finds_its_query_by_trace_id(store):
     row = {"trace_id": "t1", "query": "退货", "decision": "answer", "reason": "score"}
     store.log_query(row | {"entry_key": "退-1", "hits": [{"cosine": 0.9}], "revision": 1})
