@@ -5,7 +5,6 @@ session's state, rendered to HTML here; whatever people typed is escaped, never 
 """
 
 import logging
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from html import escape
@@ -13,8 +12,8 @@ from pathlib import Path
 from typing import get_args
 
 import gradio as gr
-from markdown_it import MarkdownIt
 
+from faq_app.answer_html import render_answer
 from faq_app.service import MAX_QUERY_LENGTH, Reply, Service, Verdict
 from faq_app.wording import Wording
 from indexer.errors import StoreError
@@ -34,11 +33,6 @@ JS = Path(__file__).with_name("chat.js").read_text(encoding="utf-8")
 _EXCERPT = 60
 
 _log = logging.getLogger(__name__)
-# html=False: tags in an answer are shown as text, and javascript: links are refused.
-# Without "code" an indented line stays a sentence; fenced code still works.
-_markdown = MarkdownIt("js-default", {"html": False, "breaks": True}).disable("code")
-# FAQ tables exported from other systems are full of these.
-_line_break = re.compile(r"<br\s*/?>", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -112,11 +106,6 @@ def build_chat(service: Service) -> gr.Blocks:
         log.choose(click_choose, turns, [turns, log], **quiet)
         log.rate(click_rate, turns, [turns, log], **quiet)
     return page
-
-
-def render_answer(text: str) -> str:
-    """Return an answer as HTML: its Markdown, and none of its tags."""
-    return _markdown.render(_line_break.sub("\n", text))
 
 
 def theme() -> gr.Theme:

@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar
 
 import gradio as gr
 
-from faq_app.chat import render_answer
+from faq_app.answer_html import render_answer
 from indexer.decision import DecisionKind, band
 from indexer.markup import Markup, element
 from indexer.reasons import DECISIONS
