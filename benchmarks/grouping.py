@@ -23,8 +23,8 @@ from typing import Any
 import numpy as np
 
 from distill.encoder import Encoder
+from distill.grouping import group_by_meaning
 from indexer.evaluate import read_queries, split_of
-from indexer.grouping import group_by_meaning
 from indexer.masking import as_asked
 from indexer.table_file import read_rows
 from indexer.table_import import read_table

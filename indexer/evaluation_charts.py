@@ -6,10 +6,10 @@ evaluation_report.css.
 
 from collections.abc import Callable, Iterator, Sequence
 
+from distill.markup import Markup, element
 from indexer.confusions import OTHERS, OUT_OF_SCOPE, REFUSED, CategoryTable
 from indexer.evaluate import Case
 from indexer.evaluation_text import percent
-from indexer.markup import Markup, element
 from indexer.threshold_curve import CurvePoint
 
 _LINES: tuple[tuple[str, str, Callable[[CurvePoint], float | None]], ...] = (

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from distill.markup import Markup, element, joined, raw
 from indexer.comparison import Change, Comparison, PastCase, thresholds_in_words
 from indexer.evaluate import Case
 from indexer.evaluation_charts import curve_chart, heat_map, outcome_bars
@@ -23,7 +24,6 @@ from indexer.evaluation_text import (
     percent,
     sign_test_in_words,
 )
-from indexer.markup import Markup, element, joined, raw
 from indexer.measures import MEASURES, Group
 from indexer.reasons import DECISIONS
 

@@ -11,9 +11,9 @@ from typing import Literal, get_args
 
 import numpy as np
 
+from distill.grouping import group_by_meaning
 from distill.text import speaks
 from indexer.errors import InputError
-from indexer.grouping import group_by_meaning
 from indexer.period import Period, moment
 from indexer.records import Hit
 from indexer.regression import NewCase, write_cases

@@ -1,6 +1,6 @@
 import pytest
 
-from indexer.markup import Markup, element, joined, raw
+from distill.markup import Markup, element, joined, raw
 
 
 def test_text_and_attributes_are_escaped_and_markup_is_not():

@@ -5,7 +5,7 @@ In: labelled numbers. Out: ``Markup``; colours are classes of console.css.
 
 from collections.abc import Sequence
 
-from indexer.markup import Markup, element
+from distill.markup import Markup, element
 
 _LEFT, _TOP, _WIDTH, _HEIGHT = 46, 30, 860, 170
 _LABELS = 10  # under the bars at most

@@ -13,9 +13,9 @@ from typing import Any, Generic, TypeVar
 
 import gradio as gr
 
+from distill.markup import Markup, element
 from faq_app.answer_html import render_answer
 from indexer.decision import DecisionKind, band
-from indexer.markup import Markup, element
 from indexer.reasons import DECISIONS
 from indexer.revisions import Revision
 
