@@ -17,7 +17,7 @@ from typing import Any, Literal, get_args
 from sqlite_utils import Database
 
 from faq_app import lockout
-from faq_app.accounts_migrations import migrations
+from faq_app.accounts_migrations import bring_up_to_date
 from faq_app.passwords import Cost, hash_password, matches, unmatchable
 from indexer.store import Store
 
@@ -86,11 +86,7 @@ class Accounts:
         self._cost = cost or Cost()
         self._clock = clock
         self._nobodys_password = unmatchable(self._cost)
-        with store.reading() as db:
-            pending = migrations.pending(db)
-        if pending:
-            with store.transaction() as db:
-                migrations.apply(db)
+        bring_up_to_date(store)
 
     # Users
 
@@ -254,13 +250,10 @@ class Accounts:
             return db.table("audit_log").count
 
     def _record(self, db: Database, by: str, what: str, detail: str, address: str) -> None:
-        db.execute(
-            "insert into audit_log (at, by, what, detail, address) values (?, ?, ?, ?, ?)",
-            [self._now(), by, what, detail, address],
-        )
+        record(db, self._now(), by, what, detail, address)
 
     def _now(self) -> str:
-        return datetime.fromtimestamp(self._clock(), UTC).isoformat(timespec="seconds")
+        return written(self._clock())
 
     def _line_for(self, password: str) -> str:
         if not SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD:
@@ -269,6 +262,19 @@ class Accounts:
                 "怎么办: 用几个不相干的词连成一句"
             )
         return hash_password(password, self._cost)
+
+
+def record(db: Database, at: str, by: str, what: str, detail: str, address: str = "") -> None:
+    """Add a row to the audit log, in the transaction of what it tells of."""
+    db.execute(
+        "insert into audit_log (at, by, what, detail, address) values (?, ?, ?, ?, ?)",
+        [at, by, what, detail, address],
+    )
+
+
+def written(moment: float) -> str:
+    """Return seconds since 1970 as UTC, ISO 8601."""
+    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds")
 
 
 def normal_name(name: str) -> str:

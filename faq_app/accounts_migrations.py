@@ -1,9 +1,20 @@
-"""Which tables do accounts have? Migrations of their own, in the database of the FAQ."""
+"""Which tables do accounts and API keys have? Migrations of their own, in the FAQ's database."""
 
 from sqlite_utils import Database
 from sqlite_utils.migrations import Migrations
 
+from indexer.store import Store
+
 migrations = Migrations("accounts")
+
+
+def bring_up_to_date(store: Store) -> None:
+    """Make the tables that are not there yet; raises StoreError."""
+    with store.reading() as db:
+        pending = migrations.pending(db)
+    if pending:  # only then: reading must not need the write lock
+        with store.transaction() as db:
+            migrations.apply(db)
 
 
 @migrations()
@@ -42,4 +53,22 @@ def a001_accounts(db: Database) -> None:
         " what text not null,"
         " detail text not null,"
         " address text not null)"
+    )
+
+
+@migrations()
+def a002_api_keys(db: Database) -> None:
+    """Keys of the HTTP API."""
+    db.execute(
+        "create table api_keys ("
+        " name text primary key,"
+        " key_hash text not null unique,"  # SHA-256: who reads the file cannot ask with it
+        " prefix text not null,"  # the first characters, to know a key again
+        " scopes text not null,"  # JSON list
+        " origins text not null,"  # JSON list; not empty: a key that pages carry
+        " created text not null,"  # UTC, ISO 8601
+        " created_by text not null,"
+        " expires real,"  # seconds since 1970, UTC; null: never
+        " last_used text not null default '',"  # UTC, ISO 8601; "" if never
+        " revoked text not null default '')"  # likewise
     )

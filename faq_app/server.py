@@ -16,8 +16,10 @@ import uvicorn
 from fastapi import FastAPI, HTTPException
 
 from faq_app import api, chat, console
+from faq_app.access import Access
 from faq_app.accounts import Accounts
 from faq_app.guard import HOME, Guard
+from faq_app.keys import Keys
 from faq_app.login import login_pages
 from faq_app.service import Service
 
@@ -36,6 +38,7 @@ def create_app(service: Service) -> FastAPI:
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     # FastAPI's own /docs page loads its scripts from a CDN.
     app = FastAPI(title=chat.TITLE, docs_url=None, redoc_url=None, openapi_url="/api/openapi.json")
+    app.state.access = Access(Keys(service.store))
     api.install(app, service)
     _close_files(app)
     accounts = Accounts(service.store)

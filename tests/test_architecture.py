@@ -38,6 +38,7 @@ SQL_MODULES = {
     "indexer/query_log.py",
     "faq_app/accounts.py",
     "faq_app/accounts_migrations.py",
+    "faq_app/keys.py",
     "faq_app/lockout.py",
 }
 
