@@ -1,4 +1,6 @@
-"""The commands of `python -m faq_app`: who may log in at /admin. The server is `python app.py`.
+"""The commands of `python -m faq_app`: who may log in at /admin, and which programs may ask.
+
+The server is `python app.py`.
 
 Data goes to standard output, messages to standard error; an expected error is one line and exit
 code 1.
@@ -6,12 +8,22 @@ code 1.
 
 import getpass
 import sys
+import time
 from pathlib import Path
 
 import click
 
 from distill.commands import Commands
-from faq_app.accounts import ROLES, SHORTEST_PASSWORD, AccountError, Accounts, Role, normal_name
+from faq_app.accounts import (
+    ROLES,
+    SHORTEST_PASSWORD,
+    AccountError,
+    Accounts,
+    Role,
+    normal_name,
+    written,
+)
+from faq_app.keys import SCOPES, Key, Keys, Scope
 from indexer.errors import IndexerError
 from indexer.options import BY, db_option, say
 from indexer.store import Store
@@ -28,7 +40,7 @@ class _Commands(Commands):
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
-    """Say who may log in to the operators' console at /admin, and what each may do there.
+    """Say who may log in to the console at /admin, and which programs may use the HTTP API.
 
     \b
     Example:
@@ -111,6 +123,72 @@ def enable_user(name: str, db: Path) -> None:
     """Let a disabled NAME log in again."""
     _accounts(db).enable_user(name, _operator())
     say(f"{db}: 已启用 {normal_name(name)}")
+
+
+@main.command("create-key")
+@click.argument("name")
+@click.option(
+    "--scope",
+    "scopes",
+    type=click.Choice(SCOPES),
+    multiple=True,
+    required=True,
+    help="ask: ask, search, suggest, rate. embed: vectors. read, edit, publish: as viewer, editor "
+    "and publisher. metrics: /metrics from another machine. May be repeated.",
+)
+@click.option("--expires", "days", type=int, metavar="DAYS", help="[default: never]")
+@click.option(
+    "--origin",
+    "origins",
+    multiple=True,
+    metavar="ORIGIN",
+    help="Site whose pages carry this key, visibly: it is worth nothing elsewhere. Scope ask only. "
+    "May be repeated.",
+)
+@db_option
+def create_key(
+    name: str, scopes: tuple[Scope, ...], days: int | None, origins: tuple[str, ...], db: Path
+) -> None:
+    """Make a key NAME for a program and print it, once: only its hash is stored.
+
+    \b
+    Example:
+      python -m faq_app create-key 客服系统 --scope ask
+      python -m faq_app create-key 官网 --scope ask --origin https://www.example.com
+    """
+    secret = _keys(db).create(name, scopes, _operator(), days, origins)
+    click.echo(secret)
+    say(f"{db}: 已新建密钥 {name} ({', '.join(scopes)})。只显示这一次, 请马上存好")
+
+
+@main.command("list-keys")
+@db_option
+def list_keys(db: Path) -> None:
+    """Print all keys, as name⇥beginning⇥scopes⇥origins⇥created⇥by⇥expires⇥last used⇥状态."""
+    for key in _keys(db).all():
+        expires = "" if key.expires is None else written(key.expires)
+        cells = (key.name, key.prefix + "…", ",".join(key.scopes), ",".join(key.origins))
+        times = (key.created, key.created_by, expires, key.last_used, _status(key))
+        click.echo("\t".join(cells + times))
+
+
+@main.command("revoke-key")
+@click.argument("name")
+@db_option
+def revoke_key(name: str, db: Path) -> None:
+    """End the key NAME; a running server knows within a second."""
+    _keys(db).revoke(name, _operator())
+    say(f"{db}: 已撤销密钥 {name}")
+
+
+def _keys(db: Path) -> Keys:
+    return Keys(Store.open(db))
+
+
+def _status(key: Key) -> str:
+    if key.revoked:
+        return "已撤销"
+    return "已过期" if key.expires is not None and time.time() >= key.expires else "可用"
 
 
 def _accounts(db: Path) -> Accounts:

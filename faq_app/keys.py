@@ -122,7 +122,7 @@ class Keys:
 
     # Administration
 
-    def keys(self) -> list[Key]:
+    def all(self) -> list[Key]:
         """Return all keys, revoked ones too, by name."""
         with self._store.reading() as db:
             return [_key(row) for row in db.query("select * from api_keys order by name")]
