@@ -47,39 +47,42 @@ class Bundle:
     @classmethod
     def open(cls, path: Path) -> "Bundle":
         """Check a bundle and return it; raises BundleError, naming what is wrong and the remedy."""
-        remedy = "Give a whole bundle: --encoder DIR, or restore it: git checkout -- data/encoder"
+        remedy = (
+            "怎么办: 换一个完整的编码器目录 (命令行: --encoder 目录), "
+            "或恢复自带的: git checkout -- data/encoder"
+        )
         manifest_file = path / MANIFEST
         try:
             values = json.loads(manifest_file.read_text(encoding="utf-8"))
         except FileNotFoundError as error:
-            raise BundleError(f"{path}: no encoder bundle here. {remedy}") from error
+            raise BundleError(f"{path}: 这里没有编码器。{remedy}") from error
         except (OSError, ValueError) as error:
-            raise BundleError(f"{manifest_file}: cannot be read ({error}). {remedy}") from error
+            raise BundleError(f"{manifest_file}: 无法读取 ({error})。{remedy}") from error
         if not isinstance(values, dict) or values.get("format") != FORMAT:
             found = values.get("format") if isinstance(values, dict) else None
             raise BundleError(
-                f"{manifest_file}: bundle format {found}, this version reads {FORMAT}. "
-                f"Export it again: python -m distill export RUN -o {path}"
+                f"{manifest_file}: 编码器的格式是 {found}, 本版本只读格式 {FORMAT}。"
+                f"怎么办: 重新导出: python -m distill export RUN -o {path}"
             )
         try:
             manifest = Manifest(**values)
         except TypeError as error:
-            raise BundleError(f"{manifest_file}: {error}. {remedy}") from error
+            raise BundleError(f"{manifest_file}: 内容不对 ({error})。{remedy}") from error
         for ours, theirs, what in (
-            (NORMALISER, manifest.normaliser, "text normaliser"),
-            (SEGMENTER, manifest.segmenter, "word segmenter"),
+            (NORMALISER, manifest.normaliser, "文字规范化"),
+            (SEGMENTER, manifest.segmenter, "分词器"),
         ):
             if ours != theirs:
                 raise BundleError(
-                    f"{manifest_file}: made with {what} {theirs}, this installation has {ours}, "
-                    f"so its weights would not fit. Install that version, or export again"
+                    f"{manifest_file}: 是用{what} {theirs} 做的, 这里装的是 {ours}, 权重对不上。"
+                    f"怎么办: 安装那个版本, 或重新导出: python -m distill export RUN -o {path}"
                 )
         for name in _PARTS:
             file = path / name
             if not file.exists():
-                raise BundleError(f"{file}: is missing. {remedy}")
+                raise BundleError(f"{file}: 没有这个文件。{remedy}")
             if file_sha256(file) != manifest.sha256.get(name):
-                raise BundleError(f"{file}: its checksum is wrong, the file is damaged. {remedy}")
+                raise BundleError(f"{file}: 校验和不对, 文件已损坏。{remedy}")
         return cls(path, manifest, _fingerprint(manifest))
 
     @property

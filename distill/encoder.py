@@ -22,6 +22,7 @@ from distill.tokens import tokenise
 from distill.weights import WeightedText, Weighting
 
 _PART = 16  # texts a thread takes at a time; handing out single ones costs more than it balances
+_ANOTHER = "怎么办: 换一个完整的编码器目录"
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Encoder:
         try:
             tokenizer = Tokenizer.from_file(str(path / TOKENIZER))
         except Exception as error:  # tokenizers raises nothing narrower
-            raise BundleError(f"{path / TOKENIZER}: not a tokenizer ({error})") from error
+            raise BundleError(f"{path / TOKENIZER}: 不是词表 ({error})。{_ANOTHER}") from error
         session = open_session(path / MODEL)
         weighting = Weighting(WordIdf.load(path / IDF), bundle.manifest.smoothing)
         return cls(bundle, weighting, tokenizer, session)
@@ -119,4 +120,4 @@ def open_session(model: Path, threads: int = 1) -> onnxruntime.InferenceSession:
     try:
         return onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime raises nothing narrower
-        raise BundleError(f"{model}: onnxruntime refuses it ({error})") from error
+        raise BundleError(f"{model}: onnxruntime 不能加载 ({error})。{_ANOTHER}") from error

@@ -54,18 +54,18 @@ class WordIdf:
     @classmethod
     def load(cls, path: Path) -> "WordIdf":
         """Read what ``save`` wrote; raises BundleError, also for words that were cut otherwise."""
-        remedy = f"Make one: python -m distill idf CORPUS -o {path}"
+        remedy = f"怎么办: 重新统计: python -m distill idf CORPUS -o {path}"
         try:
             head, _, rows = gzip.decompress(path.read_bytes()).partition(b"\n")
             documents, *made_with = head.decode("utf-8").split("\t")
             table = cls(int(documents), WordCounts.parse(rows))
         except (OSError, EOFError, ValueError, zlib.error) as error:
-            raise BundleError(f"{path}: not an IDF table ({error}). {remedy}") from error
+            raise BundleError(f"{path}: 不是 IDF 表 ({error})。{remedy}") from error
         if made_with != [SEGMENTER, NORMALISER]:
-            maker = " and ".join(made_with) or "an unknown segmenter"
+            maker = " 和 ".join(made_with) or "不知哪个分词器"
             raise BundleError(
-                f"{path}: its words were cut by {maker}, this installation has {SEGMENTER} and "
-                f"{NORMALISER}, so it would not find them. {remedy}"
+                f"{path}: 里面的词是由 {maker} 切的, 这里装的是 {SEGMENTER} 和 {NORMALISER}, "
+                f"切出来的词对不上。{remedy}"
             )
         return table
 

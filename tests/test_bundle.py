@@ -42,19 +42,19 @@ def test_the_fingerprint_tells_what_decides_a_vector_and_nothing_else(bundle):
 @pytest.mark.parametrize("name", ["model.onnx", "tokenizer.json", "idf.tsv.gz"])
 def test_a_changed_or_missing_file_is_named(bundle, name):
     (bundle / name).write_bytes((bundle / name).read_bytes()[:-1] + b"?")
-    with pytest.raises(BundleError, match=f"{name}: its checksum is wrong"):
+    with pytest.raises(BundleError, match=f"{name}: 校验和不对"):
         Bundle.open(bundle)
     (bundle / name).unlink()
-    with pytest.raises(BundleError, match=f"{name}: is missing"):
+    with pytest.raises(BundleError, match=f"{name}: 没有这个文件"):
         Bundle.open(bundle)
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"format": 99}, "bundle format 99, this version reads 1"),
-        ({"segmenter": "jieba-9"}, "word segmenter jieba-9"),
-        ({"normaliser": "old"}, "text normaliser old"),
+        ({"format": 99}, "格式是 99, 本版本只读格式 1"),
+        ({"segmenter": "jieba-9"}, "分词器 jieba-9"),
+        ({"normaliser": "old"}, "文字规范化 old"),
         ({"surprise": 1}, "surprise"),
     ],
 )
@@ -71,7 +71,7 @@ def test_an_absent_bundle_names_the_option(tmp_path):
 
 def test_a_manifest_that_is_not_json_is_named(bundle):
     (bundle / "manifest.json").write_text("{", encoding="utf-8")
-    with pytest.raises(BundleError, match=r"manifest\.json: cannot be read"):
+    with pytest.raises(BundleError, match=r"manifest\.json: 无法读取"):
         Bundle.open(bundle)
 
 

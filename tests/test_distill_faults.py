@@ -165,13 +165,13 @@ def damaged(name):
 @pytest.mark.parametrize(
     ("fault", "says"),
     [
-        (shutil.rmtree, "no encoder bundle here"),
-        (without("manifest.json"), "no encoder bundle here"),
-        (without("tokenizer.json"), "tokenizer.json: is missing"),
-        (damaged("model.onnx"), "model.onnx: its checksum is wrong"),
-        (damaged("idf.tsv.gz"), "idf.tsv.gz: its checksum is wrong"),
-        (lambda bundle: write(bundle / "manifest.json", '{"format"'), "manifest.json: cannot be"),
-        (lambda bundle: write(bundle / "manifest.json", "[]"), "manifest.json: bundle format"),
+        (shutil.rmtree, "这里没有编码器"),
+        (without("manifest.json"), "这里没有编码器"),
+        (without("tokenizer.json"), "tokenizer.json: 没有这个文件"),
+        (damaged("model.onnx"), "model.onnx: 校验和不对"),
+        (damaged("idf.tsv.gz"), "idf.tsv.gz: 校验和不对"),
+        (lambda bundle: write(bundle / "manifest.json", '{"format"'), "manifest.json: 无法读取"),
+        (lambda bundle: write(bundle / "manifest.json", "[]"), "manifest.json: 编码器的格式"),
     ],
 )
 @pytest.mark.parametrize("command", ["evaluate", "encode"])
@@ -500,8 +500,8 @@ def test_train_takes_any_idf_table_where_the_teacher_used_none(bert, corpus, cop
 @pytest.mark.parametrize(
     ("fault", "says"),
     [
-        (without("idf"), ["idf: not an IDF table", "python -m distill idf"]),
-        (cut_short("idf", -9), ["idf: not an IDF table", "python -m distill idf"]),
+        (without("idf"), ["idf: 不是 IDF 表", "python -m distill idf"]),
+        (cut_short("idf", -9), ["idf: 不是 IDF 表", "python -m distill idf"]),
         (without("tok"), ["tok: not a tokenizer", "python -m distill vocabulary"]),
         (lambda made: write(made / "tok", "[UNK]"), ["tok: not a tokenizer", "vocabulary"]),
         (lambda made: write(made / "tok", "{}"), ["tok: not a tokenizer", "vocabulary"]),

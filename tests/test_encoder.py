@@ -58,7 +58,7 @@ def test_a_text_with_nothing_in_it_is_refused_among_many(encoder):
 
 def test_a_graph_that_is_none_is_named(tmp_path):
     (tmp_path / "model.onnx").write_bytes(b"no graph")
-    with pytest.raises(BundleError, match=r"model\.onnx: onnxruntime refuses it"):
+    with pytest.raises(BundleError, match=r"model\.onnx: onnxruntime 不能加载"):
         open_session(tmp_path / "model.onnx")
 
 

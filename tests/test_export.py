@@ -187,8 +187,8 @@ def test_int8_that_moves_a_vector_too_far_is_refused(run, student, tmp_path, mon
     [
         (TOKENIZER, b"{}", "tokenizer.json: not a tokenizer"),
         (TOKENIZER, None, "tokenizer.json: not a tokenizer"),
-        (IDF, b"10\n", "idf.tsv.gz: not an IDF table"),
-        (IDF, None, "idf.tsv.gz: not an IDF table"),
+        (IDF, b"10\n", "idf.tsv.gz: 不是 IDF 表"),
+        (IDF, None, "idf.tsv.gz: 不是 IDF 表"),
     ],
 )
 def test_a_broken_part_of_the_run_is_named(run, student, tmp_path, name, content, message):

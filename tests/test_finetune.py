@@ -242,7 +242,7 @@ def test_what_cannot_be_read_is_one_line_and_leaves_nothing(run, tmp_path, argum
 def test_a_damaged_bundle_is_named(encoder, pairs, tmp_path):
     arguments = [str(pairs), "--encoder", str(tmp_path), "-o", str(tmp_path / "tuned")]
     result = CliRunner().invoke(main, ["finetune", *arguments])
-    assert (result.exit_code, "no encoder bundle here" in result.stderr) == (1, True)
+    assert (result.exit_code, "这里没有编码器" in result.stderr) == (1, True)
 
 
 def test_what_is_no_bundle_is_never_replaced(run, pairs, tmp_path):

@@ -58,7 +58,7 @@ def test_a_damaged_table_is_refused(tmp_path):
     whole = path.read_bytes()
     for damaged in (whole[:-9], whole[:20] + b"\xff" + whole[21:]):
         path.write_bytes(damaged)
-        with pytest.raises(BundleError, match="not an IDF table"):
+        with pytest.raises(BundleError, match="不是 IDF 表"):
             WordIdf.load(path)
 
 
@@ -71,9 +71,9 @@ def test_a_table_says_what_cut_its_words(tmp_path):
 @pytest.mark.parametrize(
     ("head", "maker"),
     [
-        ("35", "an unknown segmenter"),
-        (f"35\tjieba-9\t{NORMALISER}", "jieba-9 and"),
-        (f"35\t{SEGMENTER}\tanother", "and another"),
+        ("35", "不知哪个分词器"),
+        (f"35\tjieba-9\t{NORMALISER}", "jieba-9 和"),
+        (f"35\t{SEGMENTER}\tanother", "和 another"),
     ],
 )
 def test_a_table_of_words_cut_otherwise_is_refused(tmp_path, head, maker):
