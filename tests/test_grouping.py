@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from scipy.cluster.hierarchy import fcluster, linkage
 
+from distill import grouping
 from distill.grouping import group_by_meaning
 from grouping import adjusted_rand_index, purity
-from indexer import grouping
 
 
 def unit(vectors):
