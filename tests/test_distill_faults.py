@@ -720,7 +720,7 @@ def test_a_full_disk_leaves_the_old_bundle(copy):
 @pytest.mark.parametrize(
     ("head", "says"),
     [
-        ("64\tjieba-0.1-other\t{normaliser}", "were cut by jieba-0.1-other"),
+        ("64\tjieba-0.1-other\t{normaliser}", "由 jieba-0.1-other 切的"),
         ("64\t{segmenter}\tnfd-0", "nfd-0"),
         ("64", "an unknown segmenter"),  # as tables once began
         ("", "not an IDF table"),
