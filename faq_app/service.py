@@ -8,14 +8,17 @@ import logging
 import threading
 import time
 import uuid
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import UTC, date, datetime
+from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from distill.encoder import Encoder
 from distill.errors import DistillError
 from distill.text import normalise, speaks
+from faq_app.log_writer import LogWriter
 from faq_app.wording import SETTING, Wording
 from indexer.decision import Band, band, decide
 from indexer.errors import StoreError
@@ -25,6 +28,8 @@ from indexer.search import Searcher, applies
 from indexer.store import Store
 
 MAX_QUERY_LENGTH = 500
+# Queries of a revision and a day whose replies are kept: at 500 characters and 5 hits each, 10 MB.
+REMEMBERED = 2000
 FREQUENT_SECONDS = 60  # counting the log again for every page would cost more than it tells
 DEFAULT_ENCODER = Path("data/encoder")
 
@@ -68,15 +73,39 @@ class Reply:
         return band(self.confidence)
 
 
+@dataclass(frozen=True)
+class _Asked:
+    """What the log is told of a question."""
+
+    reply: Reply
+    asked_at: str
+    milliseconds: float
+
+
+@dataclass(frozen=True)
+class _Today:
+    """One searcher on one day: entries come and go with the date, so replies hold for a day."""
+
+    searcher: Searcher
+    day: str
+    reply: Callable[[str], Reply]  # to a normalised query; remembers the latest
+
+
 class Service:
     """Answers questions from one database; safe to share between threads."""
 
-    def __init__(self, store: Store, encoder: Encoder) -> None:
-        """Load the published revision; raises StoreError if there is none to serve."""
+    def __init__(self, store: Store, encoder: Encoder, remembered: int = REMEMBERED) -> None:
+        """Load the published revision; raises StoreError if there is none to serve.
+
+        ``remembered``: how many recent queries are not searched for again.
+        """
         self._store = store
+        self._writer = LogWriter(self._write_log)
+        self._remembered = remembered
         self._encoder = encoder
         self._reloading = threading.Lock()
         self._searcher = Searcher.load(store, encoder)
+        self._today = self._remembering(self._searcher, "")
         self._unservable = -1
         self._frequent: tuple[float, tuple[str, ...]] = (-FREQUENT_SECONDS, ())
 
@@ -91,8 +120,23 @@ class Service:
             raise
 
     def close(self) -> None:
-        """Close the database."""
+        """Write the rest of the log, and close the database."""
+        self._writer.close()
         self._store.close()
+
+    def flush(self) -> None:
+        """Write the log up to the latest reply, for whoever reads it next."""
+        self._writer.flush()
+
+    @property
+    def log_backlog(self) -> int:
+        """Return how many questions wait to be written to the log."""
+        return self._writer.backlog
+
+    @property
+    def log_dropped(self) -> int:
+        """Return how many questions are lost to the log, which could not be written for long."""
+        return self._writer.dropped
 
     @property
     def store(self) -> Store:
@@ -146,26 +190,10 @@ class Service:
             reason = "too_long" if len(query) > MAX_QUERY_LENGTH else "no_text" if text else "empty"
             reply = Reply(trace_id, query, "reject", reason, searcher.revision)
         else:
-            result = searcher.search(query)
-            decision = decide(result, searcher.thresholds)
-            reply = Reply(
-                trace_id,
-                query,
-                decision.kind,
-                decision.reason,
-                searcher.revision,
-                hits=result.hits,
-                in_scope=result.in_scope,
-            )
-            if decision.kind == "answer":
-                reply = _answered(reply, searcher, decision.hits[0].entry_id)
-            elif decision.kind == "clarify":
-                options = tuple(
-                    Option(hit.entry_id, searcher.entries[hit.entry_id].question)
-                    for hit in decision.hits
-                )
-                reply = replace(reply, options=options)
-        self._log(reply, 1000 * (time.perf_counter() - started))
+            reply = replace(self._replies_of(searcher).reply(text), trace_id=trace_id, query=query)
+        milliseconds = 1000 * (time.perf_counter() - started)
+        asked_at = datetime.now(UTC).isoformat(timespec="milliseconds")
+        self._writer.add(_Asked(reply, asked_at, milliseconds))
         return reply
 
     def choose(self, trace_id: str, entry_id: str) -> Reply:
@@ -174,15 +202,22 @@ class Service:
         if not applies(searcher.entries[entry_id], date.today().isoformat()):
             raise KeyError(entry_id)
         try:
-            self._store.mark_query(trace_id, chosen=entry_id)
+            self._mark(trace_id, chosen=entry_id)
         except StoreError as error:
             _log.error("a choice could not be logged: %s", error)
         reply = Reply(trace_id, "", "answer", "chosen", searcher.revision)
         return _answered(reply, searcher, entry_id)
 
     def feedback(self, trace_id: str, verdict: Verdict) -> None:
-        """Store what the customer said of a reply; raises KeyError for an unknown trace_id."""
-        self._store.mark_query(trace_id, feedback=verdict)
+        """Store what the customer said of a reply: on disk when this returns.
+
+        Raises KeyError for an unknown trace_id.
+        """
+        self._mark(trace_id, feedback=verdict)
+
+    def _mark(self, trace_id: str, **marks: str) -> None:
+        self.flush()  # the reply itself may still wait
+        self._store.mark_query(trace_id, **marks)
 
     def frequent_questions(self, count: int = 6) -> tuple[str, ...]:
         """Return the questions to offer: those an operator chose, else standard questions.
@@ -196,6 +231,7 @@ class Service:
             return questions[:count]
         searcher = self._current()
         live = searcher.live_entries()
+        self.flush()
         asked = [key for key in self._store.entry_hits() if key in live]
         seen: dict[str, int] = {}
         turn = {}
@@ -234,27 +270,61 @@ class Service:
             return self._encoder
         return Encoder.load(Path(path))
 
-    def _log(self, reply: Reply, milliseconds: float) -> None:
-        hits = [
+    def _replies_of(self, searcher: Searcher) -> _Today:
+        """Return the memory of a searcher's replies; of today's, whatever the clock does."""
+        day, today = date.today().isoformat(), self._today
+        if today.searcher is not searcher or today.day != day:
+            today = self._today = self._remembering(searcher, day)
+        return today
+
+    def _remembering(self, searcher: Searcher, day: str) -> _Today:
+        return _Today(searcher, day, lru_cache(self._remembered)(lambda q: _decided(searcher, q)))
+
+    def _write_log(self, asked: Sequence[_Asked]) -> None:
+        self._store.log_queries([_log_row(each) for each in asked])
+
+
+def _decided(searcher: Searcher, text: str) -> Reply:
+    """Return the reply to a normalised query, but for who asked."""
+    result = searcher.search(text)
+    decision = decide(result, searcher.thresholds)
+    reply = Reply(
+        "",
+        "",
+        decision.kind,
+        decision.reason,
+        searcher.revision,
+        hits=result.hits,
+        in_scope=result.in_scope,
+    )
+    if decision.kind == "answer":
+        return _answered(reply, searcher, decision.hits[0].entry_id)
+    if decision.kind == "clarify":
+        options = (
+            Option(hit.entry_id, searcher.entries[hit.entry_id].question) for hit in decision.hits
+        )
+        return replace(reply, options=tuple(options))
+    return reply
+
+
+def _log_row(asked: _Asked) -> dict[str, Any]:
+    reply = asked.reply
+    # Text beyond the limit is not worth its place in the log.
+    query = reply.query[: MAX_QUERY_LENGTH + 1]
+    return {
+        "trace_id": reply.trace_id,
+        "asked_at": asked.asked_at,
+        "query": query,
+        "text": as_asked(query),
+        "decision": reply.decision,
+        "reason": reply.reason,
+        "entry_key": reply.entry_id,
+        "hits": [
             {"entry_id": h.entry_id, "question": h.question, "score": h.score} for h in reply.hits
-        ]
-        row = {
-            "trace_id": reply.trace_id,
-            # Text beyond the limit is not worth its place in the log.
-            "query": (query := reply.query[: MAX_QUERY_LENGTH + 1]),
-            "text": as_asked(query),
-            "decision": reply.decision,
-            "reason": reply.reason,
-            "entry_key": reply.entry_id,
-            "hits": hits,
-            "revision": reply.revision,
-            "milliseconds": round(milliseconds, 1),
-        }
-        try:
-            self._store.log_query(row)
-        except StoreError as error:
-            # A full disk must not keep the customer from the answer.
-            _log.error("a question could not be logged: %s", error)
+        ],
+        "revision": reply.revision,
+        "milliseconds": round(asked.milliseconds, 1),
+    }
 
 
 def _encoder_of(store: Store) -> Encoder:

@@ -1,5 +1,6 @@
 import threading
 from dataclasses import replace
+from datetime import date
 
 import pytest
 
@@ -7,6 +8,7 @@ from faq_app.service import MAX_QUERY_LENGTH, Service
 from indexer.build import publish
 from indexer.errors import StoreError
 from indexer.records import Entry
+from indexer.search import Searcher
 from indexer.store import Store
 from tests.conftest import thresholds_setting
 
@@ -71,6 +73,7 @@ def test_a_click_answers_and_is_logged(service, store):
 def test_what_cannot_be_answered_is_refused_politely_and_logged(service, store, query, reason):
     reply = service.ask(query)
     assert (reply.decision, reply.reason, reply.hits) == ("reject", reason, ())
+    service.flush()
     assert store.logged_queries()[0]["reason"] == reason
 
 
@@ -79,12 +82,14 @@ def test_what_cannot_be_answered_is_refused_politely_and_logged(service, store, 
 )
 def test_hostile_text_is_only_text(service, store, query):
     service.ask(query)
+    service.flush()
     assert len(store.logged_queries()) == 1
     assert len(store.snapshot().entries) == 2
 
 
 def test_every_question_is_logged_with_its_hits(service, store):
     reply = service.ask("怎么退货")
+    service.flush()
     row = store.logged_queries()[0]
     assert row["trace_id"] == reply.trace_id
     assert (row["query"], row["decision"], row["entry_key"]) == ("怎么退货", "answer", "refund")
@@ -168,11 +173,48 @@ def test_a_revision_of_another_encoder_is_tried_once(service, store, monkeypatch
 
 
 def test_a_log_that_cannot_be_written_does_not_keep_the_answer_back(service, store, monkeypatch):
-    def full(row):
+    def full(rows):
         raise StoreError("disk is full")
 
-    monkeypatch.setattr(store, "log_query", full)
-    assert service.ask("怎么退货").answer == ANSWER
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "log_queries", full)
+        assert service.ask("怎么退货").answer == ANSWER
+        service.flush()
+        assert (service.log_backlog, store.logged_queries()) == (1, [])
+    service.flush()
+    assert (service.log_backlog, len(store.logged_queries())) == (0, 1)
+
+
+def test_a_query_asked_again_is_not_searched_again_but_logged(service, store, monkeypatch):
+    first = service.ask("怎么退货")
+    monkeypatch.setattr(Searcher, "search", None)
+    again = service.ask(" 怎麼退貨 ")
+    assert again == replace(first, query=" 怎麼退貨 ", trace_id=again.trace_id)
+    service.flush()
+    logged = {row["trace_id"]: row["query"] for row in store.logged_queries()}
+    assert logged == {first.trace_id: "怎么退货", again.trace_id: " 怎麼退貨 "}
+
+
+def test_what_is_remembered_is_forgotten_with_the_day(store, encoder, monkeypatch):
+    publish(store, store.snapshot(), encoder, [replace(ENTRIES[0], valid_from="2020-01-02")])
+    service = Service(store, encoder)
+
+    def decision(day):
+        """Ask on a day; searching and remembering look at the clock each by itself."""
+        today = type("Day", (date,), {"today": classmethod(lambda cls: date.fromisoformat(day))})
+        monkeypatch.setattr("faq_app.service.date", today)
+        monkeypatch.setattr("indexer.search.date", today)
+        return service.ask("怎么退货").decision
+
+    assert decision("2020-01-01") != "answer"
+    assert decision("2020-01-02") == "answer"
+
+
+def test_closing_writes_what_still_waits(service, tmp_path):
+    trace_id = service.ask("怎么退货").trace_id
+    service.close()
+    reopened = Store.open(tmp_path / "faq.db")
+    assert [row["trace_id"] for row in reopened.logged_queries()] == [trace_id]
 
 
 def test_opening_without_a_database_names_the_command(tmp_path):

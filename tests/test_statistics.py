@@ -168,6 +168,7 @@ def test_every_count_is_made_from_the_index_alone(store):
 def test_the_service_logs_how_long_it_took_and_what_was_asked(store, encoder):
     service = Service(store, encoder)
     service.ask("怎麼退貨？打13812345678找我")
+    service.flush()
     row = store.logged_queries()[-1]
     assert row["text"] == "怎么退货?打[手机号]找我"
     assert 0 < row["milliseconds"] < 60_000

@@ -62,6 +62,7 @@ def build(desk: Desk) -> StatisticsPage:
     def shown(days: int, first: str, last: str, report: str) -> tuple[Any, Any]:
         period = _period(days, first, last)
         store = desk.service.store
+        desk.service.flush()
         return _overview(store, period), _table(store, period, report, 0)
 
     @explained

@@ -21,6 +21,7 @@ from indexer.unanswered import QueryGroup, Unanswered, UnansweredQuery
 def groups(desk: Desk, days: int) -> Unanswered:
     """Return what went wrong in the last days, grouped by meaning."""
     searcher = desk.searcher
+    desk.service.flush()  # what was asked a moment ago, too
     found = unanswered.find_unanswered(
         desk.service.store, searcher, Period.lasting(days), previous=desk.vain
     )
