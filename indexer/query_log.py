@@ -8,10 +8,10 @@ import os
 import secrets
 from pathlib import Path
 
+from distill.spreadsheet import guard
 from indexer.errors import TableError
 from indexer.period import Period
 from indexer.store import Store
-from indexer.table_cells import guard
 
 COLUMNS = (
     *("trace_id", "asked_at", "text", "decision", "reason", "entry_key", "chosen", "feedback"),

@@ -20,8 +20,6 @@ _INVISIBLE = re.compile(
 )
 # Excel's own escape for CR sometimes survives as text.
 _BREAK = re.compile(r"_x000D_\r?\n?|\r\n?")
-_FORMULA_LIKE = re.compile(r"'*[=+\-@\t\r]")
-_GUARDED = re.compile(r"'+[=+\-@\t\r]")
 _NUMBERING = re.compile(
     r"(?:\d{1,3}\s*(?:[、)）]|[.．](?!\d))\s*|[-*•·]\s+|(?:[Qq]|问|问题)\d*\s*[:：]\s*)"
 )
@@ -122,16 +120,6 @@ def read_date(text: str) -> str:
         except ValueError:
             pass  # 2026-02-30
     raise CellError(f"看不懂日期: 「{word[:20]}」(写成 2026-01-31)")
-
-
-def guard(text: str) -> str:
-    """Prefix ``'`` to what a spreadsheet would run as a formula; ``unguard`` undoes exactly it."""
-    return "'" + text if _FORMULA_LIKE.match(text) else text
-
-
-def unguard(text: str) -> str:
-    """Remove the one prefix that ``guard`` put there."""
-    return text[1:] if text.startswith("'") and _GUARDED.match(text) else text
 
 
 def _words(value: Any) -> Iterator[str]:

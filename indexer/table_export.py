@@ -4,7 +4,6 @@ In: entries. Out: a .csv for Excel (UTF-8 with BOM, CRLF, all quoted, formulas d
 of text cells, replaced whole or not at all.
 """
 
-import csv
 import io
 import os
 import secrets
@@ -14,9 +13,10 @@ from pathlib import Path
 from openpyxl import Workbook
 from openpyxl.cell import WriteOnlyCell
 
+from distill.spreadsheet import csv_bytes, guard, unguard
 from indexer.errors import TableError
 from indexer.records import Entry
-from indexer.table_cells import guard, join_list, unguard
+from indexer.table_cells import join_list
 from indexer.table_columns import HEADER
 from indexer.table_xlsx import escape
 
@@ -73,10 +73,7 @@ def _cells(entry: Entry, names: Sequence[str]) -> tuple[str, ...]:
 
 
 def _csv(path: Path, rows: Sequence[Sequence[str]]) -> bytes:
-    stream = io.StringIO(newline="")
-    writer = csv.writer(stream, quoting=csv.QUOTE_ALL, lineterminator="\r\n")
-    writer.writerows([guard(cell) for cell in row] for row in rows)
-    return stream.getvalue().encode("utf-8-sig")
+    return csv_bytes(rows)
 
 
 def _xlsx(path: Path, rows: Sequence[Sequence[str]]) -> bytes:

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from distill.spreadsheet import unguard
 from indexer.errors import TableError
-from indexer.table_cells import unguard
 from indexer.table_columns import HEADER_DEPTH, recognised
 from indexer.table_xlsx import read_workbook
 

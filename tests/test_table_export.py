@@ -7,10 +7,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from distill.spreadsheet import guard, unguard
 from distill.text import normalise
 from indexer.errors import TableError
 from indexer.records import Entry, FaqRow
-from indexer.table_cells import clean_line, clean_text, guard, join_list, split_list, unguard
+from indexer.table_cells import clean_line, clean_text, join_list, split_list
 from indexer.table_columns import HEADER
 from indexer.table_export import write_table
 from indexer.table_import import read_table
