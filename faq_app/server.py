@@ -15,7 +15,7 @@ import gradio as gr
 import uvicorn
 from fastapi import FastAPI, HTTPException
 
-from faq_app import api, chat, console
+from faq_app import api, chat, console, widget
 from faq_app.access import Access
 from faq_app.accounts import Accounts
 from faq_app.guard import HOME, Guard
@@ -40,6 +40,7 @@ def create_app(service: Service) -> FastAPI:
     app = FastAPI(title=chat.TITLE, docs_url=None, redoc_url=None, openapi_url="/api/openapi.json")
     app.state.access = Access(Keys(service.store))
     api.install(app, service)
+    widget.install(app)
     _close_files(app)
     accounts = Accounts(service.store)
     console_page = console.build(service, accounts)
