@@ -8,10 +8,12 @@ import logging
 import threading
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,6 +21,7 @@ from distill.encoder import Encoder
 from distill.errors import DistillError
 from distill.text import normalise, speaks
 from faq_app.log_writer import LogWriter
+from faq_app.popularity import Popularity
 from faq_app.wording import SETTING, Wording
 from indexer.decision import Band, band, decide
 from indexer.errors import StoreError
@@ -26,6 +29,7 @@ from indexer.masking import as_asked
 from indexer.records import Hit
 from indexer.search import Searcher, applies
 from indexer.store import Store
+from indexer.typeahead import LONGEST as LONGEST_TYPED
 
 MAX_QUERY_LENGTH = 500
 # Queries of a revision and a day whose replies are kept: at 500 characters and 5 hits each, 10 MB.
@@ -101,6 +105,7 @@ class Service:
         """
         self._store = store
         self._writer = LogWriter(self._write_log)
+        self._decisions: Counter[tuple[str, str]] = Counter()
         self._remembered = remembered
         self._encoder = encoder
         self._reloading = threading.Lock()
@@ -108,6 +113,7 @@ class Service:
         self._today = self._remembering(self._searcher, "")
         self._unservable = -1
         self._frequent: tuple[float, tuple[str, ...]] = (-FREQUENT_SECONDS, ())
+        self._popularity = Popularity(store.entry_hits)
 
     @classmethod
     def open(cls, db: Path, encoder: Path | None = None) -> "Service":
@@ -137,6 +143,11 @@ class Service:
     def log_dropped(self) -> int:
         """Return how many questions are lost to the log, which could not be written for long."""
         return self._writer.dropped
+
+    @property
+    def decisions(self) -> Mapping[tuple[str, str], int]:
+        """Return how many replies of each decision and reason were logged since the start."""
+        return self._decisions.copy()
 
     @property
     def store(self) -> Store:
@@ -219,6 +230,29 @@ class Service:
         self.flush()  # the reply itself may still wait
         self._store.mark_query(trace_id, **marks)
 
+    def suggest(self, typed: str, k: int) -> tuple[Option, ...]:
+        """Return questions that somebody may be typing, an entry once; nothing is logged.
+
+        Where too few hold what was typed, those most like it follow: a slip of the pen shall not
+        empty the list.
+        """
+        searcher = self._current()
+        found: dict[str, str] = {}
+        today = date.today().isoformat()
+        matches = searcher.typeahead.matches(typed, self._popularity.counts)
+        likely = ((match.entry_id, match.question) for match in matches)
+        for key, question in chain(likely, self._alike(searcher, typed, k)):
+            if key not in found and applies(searcher.entries[key], today):
+                found[key] = question
+                if len(found) == k:
+                    break
+        return tuple(Option(key, question) for key, question in found.items())
+
+    def _alike(self, searcher: Searcher, typed: str, k: int) -> Iterator[tuple[str, str]]:
+        """Yield what comes in question only once the list is too short."""
+        for key in searcher.alike(typed[:LONGEST_TYPED], 2 * k):
+            yield key, searcher.entries[key].question
+
     def frequent_questions(self, count: int = 6) -> tuple[str, ...]:
         """Return the questions to offer: those an operator chose, else standard questions.
 
@@ -282,6 +316,8 @@ class Service:
 
     def _write_log(self, asked: Sequence[_Asked]) -> None:
         self._store.log_queries([_log_row(each) for each in asked])
+        # Here, where one thread at a time is: in a request it would need a lock.
+        self._decisions.update((each.reply.decision, each.reply.reason) for each in asked)
 
 
 def _decided(searcher: Searcher, text: str) -> Reply:
