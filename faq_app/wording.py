@@ -3,6 +3,7 @@
 In: the settings of a revision. Out: a ``Wording``. What customers ask is answered by entries alone.
 """
 
+import logging
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -13,6 +14,7 @@ from indexer.errors import InputError
 SETTING = "wording"
 LONGEST = 500  # characters of a text
 MOST_FREQUENT = 10  # questions shown under the greeting
+_log = logging.getLogger(__name__)
 _LINK = re.compile(r"(https?://|tel:|mailto:)[^\s\"'<>]+", re.IGNORECASE)
 
 
@@ -31,9 +33,14 @@ class Wording:
 
     @classmethod
     def of(cls, stored: Mapping[str, Any] | None) -> "Wording":
-        """Read what a setting holds."""
-        values = dict(stored or {})
-        return cls(**values | {"frequent": tuple(values.get("frequent") or ())})
+        """Read what a setting holds; what cannot be shown is logged, and our own words stand in."""
+        try:
+            values = dict(stored or {})
+            read = cls(**values | {"frequent": tuple(values.get("frequent") or ())})
+            return read.checked()
+        except (TypeError, ValueError, AttributeError, InputError) as error:
+            _log.error("setting %s: %s; save the texts again on the settings page", SETTING, error)
+            return cls()
 
     def as_json(self) -> dict[str, Any]:
         """Return what is stored."""
