@@ -35,6 +35,7 @@ from indexer.lexicon import Lexicon, Reader
 from indexer.negation import opposite
 from indexer.records import Entry, Hit, Question, SearchResult, Signals
 from indexer.store import Snapshot, Store
+from indexer.stored_settings import require_sound
 from indexer.vector_index import VectorIndex
 
 # What each signal weighs in the score, in a FAQ whose entries have several wordings. Round figures
@@ -93,10 +94,11 @@ class Searcher:
     def load(cls, store: Store, encoder: Encoder, previous: "Searcher | None" = None) -> "Searcher":
         """Load the published revision, faster with the ``previous`` one at hand.
 
-        Raises StoreError if its vectors are another encoder's.
+        Raises StoreError if its vectors are another encoder's, or a setting cannot be used.
         """
         snapshot = store.snapshot()
         _require_vectors_of(encoder, snapshot, store)
+        require_sound(snapshot.settings, store.path)
         lexicon = Lexicon.of(snapshot.settings)
         reader = lexicon.reader(encoder)
         before = previous._known if previous else {}
