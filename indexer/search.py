@@ -36,6 +36,7 @@ from indexer.negation import opposite
 from indexer.records import Entry, Hit, Question, SearchResult, Signals
 from indexer.store import Snapshot, Store
 from indexer.stored_settings import require_sound
+from indexer.typeahead import Typeahead
 from indexer.vector_index import VectorIndex
 
 # What each signal weighs in the score, in a FAQ whose entries have several wordings. Round figures
@@ -48,6 +49,7 @@ _SINGLE = 0.5
 # Questions that the vectors propose, and entries that characters and sounds propose; the score is
 # computed for all of them.
 _NEAR, _ALIKE = 60, 20
+_ALIKE_FROM = 0.5  # sum of both cosines from which on an entry is worth suggesting
 _DEEP = 5  # hits that evidence and confidence look at, whatever is asked for
 
 # What two texts may differ in and still be the same question.
@@ -211,6 +213,23 @@ class Searcher:
     def questions(self) -> tuple[Question, ...]:
         """Return the questions that are searched: all of the entries that are switched on."""
         return self._questions
+
+    @cached_property
+    def typeahead(self) -> Typeahead:
+        """Return what suggests questions while somebody types."""
+        return Typeahead(self._questions)
+
+    def alike(self, text: str, k: int) -> list[str]:
+        """Return the keys of the k entries most like an unfinished text, best first.
+
+        By characters and sounds alone: what is half typed has no meaning yet to encode.
+        """
+        asked = self.reader.read(text)
+        if not asked.weights.any():
+            return []
+        scores = self._characters.cosines(characters(asked)) + self._sounds.cosines(sounds(asked))
+        found = _largest(np.where(scores >= _ALIKE_FROM, scores, 0), k)
+        return [self._keys[place] for place in found[np.argsort(-scores[found], kind="stable")]]
 
     @cached_property
     def _shares(self) -> np.ndarray:

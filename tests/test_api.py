@@ -5,6 +5,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from faq_app import api
+from faq_app.access import Access
 from faq_app.service import Option, Reply
 from indexer.records import Hit, Signals
 
@@ -58,6 +59,7 @@ def service():
 @pytest.fixture
 def client(service):
     app = FastAPI()
+    app.state.access = Access(None)
     api.install(app, service)
     return TestClient(app, raise_server_exceptions=False)
 
@@ -68,6 +70,7 @@ def test_an_answer_carries_everything_a_program_needs(client):
     assert response.json() == {
         "decision": "answer",
         "answer": "A\n<b>",
+        "answer_html": "<p>A<br>\n&lt;b&gt;</p>\n",
         "question": "怎么退货",
         "category": "退货",
         "entry_id": "refund",
@@ -118,7 +121,7 @@ JSON = {"content-type": "application/json"}
         ("/api/feedback", b'{"trace_id": "t1"}', 422, "invalid_request", "verdict"),
         ("/api/feedback", b'{"trace_id": "t1", "verdict": "x"}', 422, "invalid_request", "verdict"),
         ("/api/feedback", b'{"trace_id": "no", "verdict": "useful"}', 404, "not_found", "trace_id"),
-        ("/api/nothing", b"{}", 404, "not_found", "/api/ask"),
+        ("/api/nothing", b"{}", 404, "not_found", "/api/nothing"),
     ],
 )
 def test_every_error_has_one_shape(client, path, body, status, code, named):
@@ -131,8 +134,8 @@ def test_every_error_has_one_shape(client, path, body, status, code, named):
 
 def test_another_method_is_told_what_there_is(client):
     response = client.get("/api/ask")
-    assert response.status_code == 404
-    assert "POST /api/ask" in response.json()["error"]["message"]
+    assert (response.status_code, response.headers["allow"]) == (405, "POST")
+    assert "POST" in response.json()["error"]["message"]
 
 
 def test_a_body_is_limited_to_64_kilobytes(client, service):
