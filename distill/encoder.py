@@ -17,7 +17,7 @@ from tokenizers import Tokenizer
 from distill.bundle import IDF, MODEL, TOKENIZER, Bundle
 from distill.errors import BundleError
 from distill.idf import WordIdf
-from distill.text import segment
+from distill.text import normalise, segment
 from distill.tokens import tokenise
 from distill.weights import WeightedText, Weighting
 
@@ -101,6 +101,11 @@ class Encoder:
                 for _ in pool.map(encode_part, range(0, len(texts), _PART)):
                     pass
         return vectors
+
+    def token_count(self, text: str) -> int:
+        """Return how many tokens of a text are read: all, up to the bundle's limit."""
+        found = self._tokenizer.encode(normalise(text), add_special_tokens=False)
+        return min(len(found.ids), self.bundle.manifest.max_tokens)
 
     def _encode_one(self, text: str | WeightedText) -> np.ndarray:
         weighted = self.weigh(text) if isinstance(text, str) else text

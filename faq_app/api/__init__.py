@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
-from faq_app.api import customers, errors
+from faq_app.api import customers, embeddings, errors
 from faq_app.api.limits import MAX_BODY
 from faq_app.service import Service
 
@@ -30,7 +30,7 @@ class Health(BaseModel):
 def install(app: FastAPI, service: Service) -> None:
     """Add the routes and the error shape to an application."""
     errors.install(app)
-    routers = [customers.routes(service), _health(service)]
+    routers = [customers.routes(service), embeddings.routes(service), _health(service)]
     for router in routers:
         app.include_router(router)
 

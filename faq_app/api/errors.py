@@ -111,6 +111,8 @@ def reply(
     """Return an error in the shape that the clients of ``path`` read."""
     content: dict[str, Any] = {"code": code, "message": message, **more}
     if path.startswith(_OPENAI):
+        # OpenAI has no 422: its clients know 400 as the caller's mistake.
+        status = 400 if status == 422 else status
         kind = "server_error" if status >= 500 else "invalid_request_error"
         kind = _OPENAI_TYPES.get(status, kind)
         content = {"message": message, "type": kind, "param": None, "code": code}
@@ -185,6 +187,8 @@ _LIMITS = {
 
 
 def _in_chinese(error: Mapping[str, Any]) -> str:
+    if error["type"] == "value_error":  # of a validator of ours
+        return str(error["ctx"]["error"])
     if error["type"] in _WORDS:
         return _WORDS[error["type"]]
     if error["type"] in _LIMITS:
