@@ -4,16 +4,15 @@ In: a desk, a word, a factor. Out: rows of a table, a preview of everything a ch
 new revision.
 """
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
-from distill.text import normalise, segment, speaks
+from distill.text import normalise
 from faq_app.operations import effects
 from faq_app.operations.desk import Desk
 from faq_app.operations.effects import Effect, effect_of
+from faq_app.operations.vocabulary import vocabulary_of
 from faq_app.service import MAX_QUERY_LENGTH
 from indexer import regression
 from indexer.build import Published
@@ -91,7 +90,7 @@ def word_row(desk: Desk, word: str) -> WordRow:
     """Return what is known of any word. Raises ValueError for what cannot be a keyword."""
     clean = _checked(word, 1.0)
     found = next((row for row in _all_rows(desk) if row.word == clean), None)
-    return found or _row(desk.searcher, clean, _questions(desk.searcher), {})
+    return found or _row(desk.searcher, clean, desk.last("vocabulary").count(clean), None)
 
 
 def preview(desk: Desk, word: str, factor: float, query: str = "") -> KeywordPreview:
@@ -209,44 +208,24 @@ def _ranking(searcher: Searcher, query: str) -> Ranking:
 
 def _all_rows(desk: Desk) -> list[WordRow]:
     store = desk.service.store
-    return desk.once_a_revision("words", lambda searcher: _rows(searcher, keyword_changes(store)))
+
+    def made(searcher: Searcher) -> list[WordRow]:
+        before = desk.last("vocabulary")
+        vocabulary = desk.once_a_revision("vocabulary", lambda s: vocabulary_of(s, before))
+        changes = keyword_changes(store)
+        rows = [
+            _row(searcher, word, count, changes.get(word)) for word, count in vocabulary.counts()
+        ]
+        return sorted(rows, key=lambda row: (-row.questions * row.idf**2, row.word))
+
+    return desk.once_a_revision("words", made)
 
 
-def _rows(searcher: Searcher, changes: Mapping[str, Revision]) -> list[WordRow]:
-    questions = _questions(searcher)
-    known = {word: 0 for word in searcher.lexicon.keywords}
-    found = Counter(known)
-    for question in questions.splitlines():
-        found.update(_cut(question))
-    rows = [_row(searcher, word, questions, changes) for word in found]
-    return sorted(rows, key=lambda row: (-row.questions * row.idf**2, row.word))
-
-
-def _row(searcher: Searcher, word: str, questions: str, changes: Mapping[str, Revision]) -> WordRow:
-    weighting = searcher.encoder.weighting
+def _row(searcher: Searcher, word: str, questions: int, changed: Revision | None) -> WordRow:
     return WordRow(
         word,
-        weighting.idf.idf(word),
+        searcher.encoder.weighting.idf.idf(word),
         searcher.lexicon.keywords.get(word, 1.0),
-        _lines_with(questions, word),
-        changes.get(word),
+        questions,
+        changed,
     )
-
-
-def _questions(searcher: Searcher) -> str:
-    """Return the questions that are searched, normalised, one a line."""
-    return "\n".join(normalise(question.text) for question in searcher.questions)
-
-
-@cache
-def _cut(text: str) -> tuple[str, ...]:
-    return tuple({word.text for word in segment(text) if speaks(word.text)})
-
-
-def _lines_with(text: str, word: str) -> int:
-    count, at = 0, text.find(word)
-    while at >= 0:
-        count += 1
-        end = text.find("\n", at)
-        at = text.find(word, end) if end >= 0 else -1
-    return count
