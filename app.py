@@ -2,14 +2,19 @@
 
 import errno
 import ipaddress
-import logging
 import os
 import signal
 import socket
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, Literal
 
 import click
+
+from faq_app.cors import parse_origin
+from faq_app.options import Options
+from faq_app.rate_limit import Rate
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -36,7 +41,53 @@ import click
     help="Reverse proxy (address or network) to believe when it says who asks, and whether over "
     "TLS. May be repeated.",
 )
-def main(db: Path, encoder: Path | None, host: str, port: int, trusted_proxies: list[str]) -> None:
+@click.option("--require-key", is_flag=True, help="Nobody may ask the API without a key.")
+@click.option(
+    "--rate-limit",
+    metavar="N/s[:BURST]",
+    callback=lambda ctx, param, value: value and _read(Rate.parse, value),
+    help="Requests of one address.  [default: 30/s:150, but none for this machine]",
+)
+@click.option(
+    "--key-rate-limit",
+    metavar="N/s[:BURST]",
+    callback=lambda ctx, param, value: value and _read(Rate.parse, value),
+    help="Requests with one key.  [default: 300/s:600, but none for this machine]",
+)
+@click.option(
+    "--cors-origin",
+    "cors_origins",
+    multiple=True,
+    metavar="ORIGIN",
+    callback=lambda ctx, param, values: tuple(
+        value if value == "*" else _read(parse_origin, value) for value in values
+    ),
+    help="Site whose pages may ask, besides those that keys are bound to; * for any. May be "
+    "repeated.",
+)
+@click.option(
+    "--log-format", default="text", show_default=True, type=click.Choice(["text", "json"])
+)
+@click.option(
+    "--log-level",
+    default="warning",
+    show_default=True,
+    type=click.Choice(["debug", "info", "warning", "error"]),
+    help="info: a line for each request. debug: also what customers wrote, numbers masked.",
+)
+def main(
+    db: Path,
+    encoder: Path | None,
+    host: str,
+    port: int,
+    trusted_proxies: list[str],
+    log_format: Literal["text", "json"],
+    log_level: str,
+    require_key: bool,
+    rate_limit: Rate | None,
+    key_rate_limit: Rate | None,
+    cors_origins: tuple[str, ...],
+) -> None:
     """Serve the chat page, the operators' console at /admin and the HTTP API from one database.
 
     \b
@@ -46,24 +97,34 @@ def main(db: Path, encoder: Path | None, host: str, port: int, trusted_proxies: 
     # uvicorn raises the signal again once it has shut down: both times the end is a quiet one.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: sys.exit(0))
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     if not db.exists():
         raise click.ClickException(f"{db} 不存在。先建立数据库: {_build_command(db)}")
     listener = _bind(host, port)
     # Imported only now: gradio takes seconds, and neither --help nor a mistake should wait for it.
     from distill.errors import DistillError
-    from faq_app import server
+    from faq_app import request_log, server
     from indexer.errors import IndexerError
 
+    options = Options(require_key, rate_limit, key_rate_limit, cors_origins)
+    log = request_log.start(log_level, log_format)
     try:
-        server.run(db, encoder, listener, trusted_proxies)
+        server.run(db, encoder, listener, trusted_proxies, options)
     except (IndexerError, DistillError) as error:
         raise click.ClickException(str(error)) from error
+    finally:
+        log.stop()
 
 
 def _build_command(db: Path) -> str:
     build = "python -m indexer build data/faq.csv"
     return build if db == Path("data/faq.db") else f"{build} --db {db}"
+
+
+def _read(parse: Callable[[str], Any], written: str) -> Any:
+    try:
+        return parse(written)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
 
 
 def _network(written: str) -> str:

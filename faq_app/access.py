@@ -4,6 +4,7 @@ In: a request. Out: a ``Caller``, or ``Refused``. Who operates the console is gu
 """
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,13 +74,22 @@ class Access:
             )
         return Caller(key.name, address, granted(key.scopes))
 
+    async def origins(self) -> frozenset[str]:
+        """Return the sites whose pages some key may be in; as last known, if it cannot be read."""
+        with suppress(StoreError):
+            await self._refresh()
+        return self._keys.origins
+
+    async def _refresh(self) -> None:
+        if self._keys.stale:
+            await run_in_threadpool(self._keys.refresh)
+
     async def _look_up(self, scope: dict[str, Any]) -> Key | Refused | None:
         secret = _secret_of(scope)
         if not secret:
             return None
         try:
-            if self._keys.stale:
-                await run_in_threadpool(self._keys.refresh)
+            await self._refresh()
         except StoreError:
             return Refused(503, "unavailable", "数据库暂时不可用，请稍后再试", {"retry-after": "1"})
         key = self._keys.find(secret)
@@ -115,6 +125,12 @@ def needs(wanted: Scope) -> Callable[[Request], Awaitable[Caller]]:
 def access_of(app: FastAPI) -> Access:
     """Return what an application's requests are let in by."""
     return app.state.access
+
+
+def key_name(scope: dict[str, Any]) -> str:
+    """Return the name of the key that a request was let in by, for the log; "" if none."""
+    key = scope.get(_KNOWN)
+    return key.name if isinstance(key, Key) else ""
 
 
 def _unauthorised(code: str, message: str) -> Refused:

@@ -19,6 +19,7 @@ from sqlite_utils import Database
 
 from faq_app.accounts import AccountError, record, written
 from faq_app.accounts_migrations import bring_up_to_date
+from faq_app.cors import parse_origin
 from indexer.errors import StoreError
 from indexer.store import Store
 
@@ -36,7 +37,6 @@ _MARK = "faq_"
 _SHOWN = len(_MARK) + 6
 _LONGEST_SECRET = 200
 _NAME = re.compile(r"\w[\w.@-]{0,63}")
-_ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?|https?://\[[0-9a-f:.]+\](:[0-9]{1,5})?")
 _log = logging.getLogger(__name__)
 
 
@@ -72,6 +72,7 @@ class Keys:
         self._clock = clock
         self._refreshing = threading.Lock()
         self._by_hash: dict[str, Key] = {}
+        self._origins: frozenset[str] = frozenset()
         self._read_at = float("-inf")
         self._noted: dict[str, float] = {}
         # The time of the last use waits for writers; requests do not.
@@ -93,7 +94,14 @@ class Keys:
                 with self._store.reading() as db:
                     rows = list(db.query("select * from api_keys where revoked = ''"))
                 self._by_hash = {row["key_hash"]: _key(row) for row in rows}
+                keys = self._by_hash.values()
+                self._origins = frozenset(origin for key in keys for origin in key.origins)
                 self._read_at = at
+
+    @property
+    def origins(self) -> frozenset[str]:
+        """Return the sites whose pages some key may be in."""
+        return self._origins
 
     def find(self, secret: str) -> Key | None:
         """Return the key that has this secret; None if there is none, or no longer."""
@@ -141,7 +149,10 @@ class Keys:
                 f"密钥名 {name[:70]!r} 不能用。怎么办: 用 1 到 64 个文字、数字、点、@、- 和 _"
             )
         scopes = tuple(scope for scope in SCOPES if scope in scopes)
-        origins = tuple(dict.fromkeys(_acceptable_origin(origin) for origin in origins))
+        try:
+            origins = tuple(dict.fromkeys(map(parse_origin, origins)))
+        except ValueError as error:
+            raise AccountError(str(error)) from error
         if not scopes:
             raise AccountError(f"密钥要有用途。怎么办: --scope 后面写 {'、'.join(SCOPES)} 之一")
         if origins and scopes != ("ask",):
@@ -195,16 +206,6 @@ def granted(scopes: Sequence[Scope]) -> frozenset[Scope]:
     """Return scopes with those that they include."""
     top = max((_LADDER.index(scope) for scope in scopes if scope in _LADDER), default=-1)
     return frozenset(scopes) | frozenset(_LADDER[: top + 1])
-
-
-def _acceptable_origin(origin: str) -> str:
-    written_so = origin.strip().lower().rstrip("/")
-    if not _ORIGIN.fullmatch(written_so):
-        raise AccountError(
-            f"{origin[:100]!r} 不是网站的来源。怎么办: 写协议、域名和 (如有) 端口, "
-            "如 --origin https://www.example.com"
-        )
-    return written_so
 
 
 def _find(db: Database, name: str) -> dict[str, Any] | None:

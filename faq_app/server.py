@@ -3,6 +3,7 @@
 In: a database, an encoder, a bound socket. Nothing here, or imported from here, needs torch.
 """
 
+import asyncio
 import os
 import re
 import socket
@@ -14,31 +15,46 @@ import click
 import gradio as gr
 import uvicorn
 from fastapi import FastAPI, HTTPException
+from starlette.types import ASGIApp
 
-from faq_app import api, chat, console, widget
+from faq_app import api, chat, connections, console, health, widget
 from faq_app.access import Access
 from faq_app.accounts import Accounts
+from faq_app.front import Front, Load
 from faq_app.guard import HOME, Guard
 from faq_app.keys import Keys
 from faq_app.login import login_pages
+from faq_app.metrics import Metrics
+from faq_app.options import Options
 from faq_app.service import Service
 
 # Sessions whose transcripts are kept in memory; the oldest is dropped first.
 SESSIONS = 500
 # An open page holds a connection for ever; do not wait longer for it when stopping.
 SHUTDOWN_SECONDS = 1
+# But so long for replies that somebody waits for.
+DRAIN_SECONDS = 10
 
 _GRADIO_META = re.compile(rb'<meta\s+(?:property="og:|name="twitter:)[^>]*>')
 Message = dict[str, Any]
 
 
-def create_app(service: Service) -> FastAPI:
+def create_app(service: Service, options: Options | None = None) -> FastAPI:
     """Return the whole web application over one service."""
+    keys, metrics, load = Keys(service.store), Metrics(), Load()
+    access = Access(keys, require_key=(options or Options()).require_key)
     # Gradio asks its makers' servers for news unless this says no.
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     # FastAPI's own /docs page loads its scripts from a CDN.
-    app = FastAPI(title=chat.TITLE, docs_url=None, redoc_url=None, openapi_url="/api/openapi.json")
-    app.state.access = Access(Keys(service.store))
+    app = _Fronted(
+        lambda app: Front(app, access, metrics, load, options or Options()),
+        title=chat.TITLE,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/api/openapi.json",
+    )
+    app.state.access, app.state.keys, app.state.load = access, keys, load
+    app.include_router(health.routes(service, metrics, load))
     api.install(app, service)
     widget.install(app)
     _close_files(app)
@@ -61,6 +77,17 @@ def create_app(service: Service) -> FastAPI:
     login = login_pages(accounts, service.store.path)
     app.add_middleware(Guard, accounts=accounts, login=login)
     return app
+
+
+class _Fronted(FastAPI):
+    """An application with a layer around all of Starlette's, the one that answers 500 too."""
+
+    def __init__(self, front: Callable[[ASGIApp], ASGIApp], **more: Any) -> None:
+        super().__init__(**more)
+        self._front = front
+
+    def build_middleware_stack(self) -> ASGIApp:
+        return self._front(super().build_middleware_stack())
 
 
 def _mount(app: FastAPI, page: gr.Blocks, path: str, **more: Any) -> None:
@@ -96,7 +123,11 @@ def _close_files(app: FastAPI) -> None:
 
 
 def run(
-    db: Path, encoder: Path | None, listener: socket.socket, trusted_proxies: Sequence[str] = ()
+    db: Path,
+    encoder: Path | None,
+    listener: socket.socket,
+    trusted_proxies: Sequence[str] = (),
+    options: Options | None = None,
 ) -> None:
     """Serve until a signal comes; raises IndexerError or DistillError if it cannot start.
 
@@ -105,8 +136,11 @@ def run(
     """
     service = Service.open(db, encoder)
     try:
-        config = configuration(create_app(service), trusted_proxies)
-        _Server(config, service).run(sockets=[listener])
+        app = create_app(service, options)
+        try:
+            _Server(configuration(app, trusted_proxies), service, app.state.load).run([listener])
+        finally:
+            app.state.keys.close()
     finally:
         service.close()
 
@@ -115,7 +149,14 @@ def configuration(app: FastAPI, trusted_proxies: Sequence[str] = ()) -> uvicorn.
     """Return how the application is served; see ``run``."""
     return uvicorn.Config(
         app,
+        http=connections.Patient,
+        log_config=None,  # its lines go where all go
         log_level="warning",
+        access_log=False,  # front.py writes a line for each request
+        server_header=False,
+        timeout_keep_alive=connections.KEEP_ALIVE_SECONDS,
+        limit_concurrency=connections.MOST_CONNECTIONS,
+        h11_max_incomplete_event_size=connections.MOST_HEADER_BYTES,
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
         # uvicorn alone would believe whoever asks from this machine.
         proxy_headers=bool(trusted_proxies),
@@ -124,11 +165,22 @@ def configuration(app: FastAPI, trusted_proxies: Sequence[str] = ()) -> uvicorn.
 
 
 class _Server(uvicorn.Server):
-    """Says where it is once it answers, not before."""
+    """Says where it is once it answers, not before; ends when nobody waits for a reply."""
 
-    def __init__(self, config: uvicorn.Config, service: Service) -> None:
+    def __init__(self, config: uvicorn.Config, service: Service, load: Load) -> None:
         super().__init__(config)
         self._service = service
+        self._load = load
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._load.stopping = True  # said by /readyz, to whoever still has a connection
+        for server in self.servers:
+            server.close()
+        for _ in range(DRAIN_SECONDS * 20):
+            if not self._load.running or self.force_exit:
+                break
+            await asyncio.sleep(0.05)
+        await super().shutdown(sockets)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)

@@ -162,8 +162,8 @@ def test_a_failure_inside_says_nothing_of_the_inside(client):
 
 
 def test_health_names_what_is_served(client):
-    assert client.get("/healthz").json() == {
-        "status": "ok",
+    assert client.get("/readyz").json() == {
+        "status": "ready",
         "revision": 3,
         "entry_count": 2,
         "encoder_fingerprint": "abc",

@@ -4,8 +4,7 @@ In: an application, a service, and the operators' desk. Out: routes, and one sha
 Who may do what is access.py's matter.
 """
 
-from fastapi import APIRouter, FastAPI, Request
-from pydantic import BaseModel, ConfigDict
+from fastapi import FastAPI, Request
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
@@ -16,21 +15,10 @@ from faq_app.service import Service
 __all__ = ["MAX_BODY", "install"]
 
 
-class Health(BaseModel):
-    """What is being served; ``calibrated``: thresholds were chosen on the user's own queries."""
-
-    model_config = ConfigDict(from_attributes=True)
-    status: str = "ok"
-    revision: int
-    entry_count: int
-    encoder_fingerprint: str
-    calibrated: bool
-
-
 def install(app: FastAPI, service: Service) -> None:
     """Add the routes and the error shape to an application."""
     errors.install(app)
-    routers = [customers.routes(service), embeddings.routes(service), _health(service)]
+    routers = [customers.routes(service), embeddings.routes(service)]
     for router in routers:
         app.include_router(router)
 
@@ -47,13 +35,3 @@ def install(app: FastAPI, service: Service) -> None:
     methods = ["GET", "POST", "PUT", "PATCH", "DELETE"]
     for path in ("/api/{path:path}", "/v1/{path:path}"):
         app.add_api_route(path, unknown, methods=methods, include_in_schema=False)
-
-
-def _health(service: Service) -> APIRouter:
-    router = APIRouter()
-
-    @router.get("/healthz", response_model=Health)
-    def healthz() -> object:
-        return service
-
-    return router
