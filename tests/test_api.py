@@ -159,13 +159,3 @@ def test_a_failure_inside_says_nothing_of_the_inside(client):
     response = client.post("/api/ask", json={"query": "坏"})
     assert (response.status_code, response.json()["error"]["code"]) == (500, "internal")
     assert "secret" not in response.text
-
-
-def test_health_names_what_is_served(client):
-    assert client.get("/readyz").json() == {
-        "status": "ready",
-        "revision": 3,
-        "entry_count": 2,
-        "encoder_fingerprint": "abc",
-        "calibrated": True,
-    }
