@@ -20,6 +20,7 @@ from distill.commands import Commands
 from distill.encoder import Encoder
 from indexer import build as building
 from indexer import evaluate as evaluating
+from indexer.backup_cli import backup, restore
 from indexer.calibration import Goal, as_json
 from indexer.calibration_cli import calibrate, in_words, thresholds
 from indexer.check import find_problems
@@ -267,6 +268,8 @@ for _command in (
     rollback,
     regression,
     log,
+    backup,
+    restore,
 ):
     main.add_command(_command)
 

@@ -3,6 +3,7 @@
 IndexerError
 ├── TableError           a FAQ or query file that cannot be read
 ├── StoreError           a database that is missing, foreign, damaged or locked
+│   └── DamagedError     its file cannot be read whole: restore a backup, or salvage
 ├── PublishError         a change that must not be published as it is
 └── InputError           what a person typed or chose cannot be taken
 
@@ -20,6 +21,10 @@ class TableError(IndexerError):
 
 class StoreError(IndexerError):
     """The database is missing, not ours, damaged, of another version or locked."""
+
+
+class DamagedError(StoreError):
+    """What the file holds cannot be read whole; a backup or a salvage can replace it."""
 
 
 class PublishError(IndexerError):

@@ -1,15 +1,10 @@
 """Where does everything lie? One SQLite file: the only place where SQL of the FAQ is written.
 
-In and out: records. A store may be shared by threads: each reads on its own connection, writes
-take turns and are whole transactions.
+In and out: records. A store may be shared by threads; see database_file.py.
 """
 
 import json
-import sqlite3
-import threading
-import weakref
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +14,7 @@ import numpy as np
 from sqlite_utils import Database
 
 from indexer import revisions
+from indexer.database_file import DatabaseFile, explaining
 from indexer.errors import PublishError, StoreError
 from indexer.migrations import APPLICATION_ID, migrations
 from indexer.publication import Publication, Snapshot, Steps, outcome, steps_of
@@ -33,16 +29,12 @@ _LOGGED = (
 )
 
 
-class Store:
+class Store(DatabaseFile):
     """The database of one FAQ."""
 
     def __init__(self, path: Path) -> None:
         """Use ``Store.open`` or ``Store.create``."""
-        self.path = path
-        self._local = threading.local()
-        self._writing = threading.RLock()
-        # Weakly: a thread that ends takes its connection with it.
-        self._open: weakref.WeakSet[Database] = weakref.WeakSet()
+        super().__init__(path)
         # Of the newest revision seen: what is published has a new number, so it cannot grow old.
         self._latest: Snapshot | None = None
 
@@ -60,14 +52,32 @@ class Store:
         """Open a database, making an empty one if there is none."""
         if not path.parent.is_dir():
             raise StoreError(f"{path}: 所在目录不存在。先建目录: mkdir -p {path.parent}")
+        with explaining(path):
+            path.touch()
         return cls._checked(path)
+
+    @classmethod
+    def open_as_it_is(cls, path: Path) -> "Store":
+        """Open an existing database of this version or an earlier one, and write nothing."""
+        if not path.exists():
+            raise StoreError(f"{path}: 没有这个文件")
+        store = cls(path)
+        try:
+            with explaining(path):
+                store._require_ours()
+                store._require_not_newer()
+        except StoreError:
+            store.close()
+            raise
+        return store
 
     @classmethod
     def _checked(cls, path: Path) -> "Store":
         store = cls(path)
         try:
-            with store._explaining():
+            with explaining(path):
                 store._require_ours()
+                store._require_not_newer()
                 with store._writing:
                     # Only what is not so yet: reading must not need the write lock.
                     if store._db.journal_mode != "wal":
@@ -80,11 +90,6 @@ class Store:
             store.close()
             raise
         return store
-
-    def close(self) -> None:
-        """Close the connections of all threads."""
-        for db in list(self._open):
-            db.conn.close()
 
     # Reading
 
@@ -251,7 +256,7 @@ class Store:
         """Add rows to the query log: all of them, or none if StoreError is raised.
 
         ``hits`` is a list; ``asked_at``, UTC in ISO 8601, is now unless a row brings its own.
-        Writing the same rows again adds nothing.
+        Writing the same rows again adds nothing. The last rows may go with the power, as may marks.
         """
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
         names = ", ".join(_LOGGED)
@@ -262,7 +267,7 @@ class Store:
             )
             for row in rows
         ]
-        with self.transaction() as db:
+        with self.transaction(durable=False) as db:
             db.conn.executemany(
                 f"insert into query_log ({names}) values ({', '.join('?' * len(_LOGGED))})"
                 " on conflict (trace_id) do nothing",
@@ -271,7 +276,7 @@ class Store:
 
     def mark_query(self, trace_id: str, **marks: str) -> None:
         """Set ``feedback`` or ``chosen`` of a logged query; raises KeyError if it is unknown."""
-        with self.transaction() as db:
+        with self.transaction(durable=False) as db:
             for column, value in marks.items():
                 if column not in ("feedback", "chosen"):
                     raise ValueError(f"query_log has no mark {column}")
@@ -334,50 +339,6 @@ class Store:
                 stored = {"name": name, "value": json.dumps(value, ensure_ascii=False)}
                 db.table("settings").upsert(stored, pk="name")
 
-    # Connections
-
-    @property
-    def _db(self) -> Database:
-        if not hasattr(self._local, "db"):
-            # check_same_thread off only so that close() may close other threads' connections.
-            connection = sqlite3.connect(self.path, timeout=10, check_same_thread=False)
-            connection.execute("pragma foreign_keys = on")
-            connection.execute("pragma synchronous = normal")
-            self._local.db = Database(connection)
-            self._open.add(self._local.db)
-        return self._local.db
-
-    @contextmanager
-    def reading(self) -> Iterator[Database]:
-        """Open a read transaction, so that several SELECTs see one revision.
-
-        For the modules that keep tables of their own in this database. Raises StoreError.
-        """
-        with self._explaining():
-            if self._db.conn.in_transaction:
-                yield self._db
-                return
-            self._db.conn.execute("begin")
-            try:
-                yield self._db
-            finally:
-                self._db.conn.rollback()
-
-    @contextmanager
-    def transaction(self) -> Iterator[Database]:
-        """Hold the write lock from the start: a deferred BEGIN fails when two writers upgrade.
-
-        All is undone if anything is raised. Raises StoreError.
-        """
-        with self._explaining(), self._writing:
-            self._db.conn.execute("begin immediate")
-            try:
-                yield self._db
-            except BaseException:
-                self._db.conn.rollback()
-                raise
-            self._db.conn.commit()
-
     def _require_ours(self) -> None:
         if not self.path.exists() or self.path.stat().st_size == 0:
             return
@@ -392,28 +353,16 @@ class Store:
                 f"{self.path}: 是别的程序的 SQLite 数据库, 没有动它。换一个路径: --db 文件"
             )
 
+    def _require_not_newer(self) -> None:
+        known = {migration.name for migration in migrations.pending(Database(memory=True))}
+        unknown = sorted({done.name for done in migrations.applied(self._db)} - known)
+        if unknown:
+            raise StoreError(
+                f"{self.path}: 由更新的版本写成 ({unknown[0]}), 没有动它。怎么办: 升级本程序"
+            )
+
     def _application_id(self) -> int:
         return self._db.execute("pragma application_id").fetchone()[0]
-
-    @contextmanager
-    def _explaining(self) -> Iterator[None]:
-        """Turn SQLite's errors into ours, with the remedy."""
-        try:
-            yield
-        except (sqlite3.OperationalError, OSError) as error:
-            if "locked" in str(error):
-                remedy = "另一个进程正在写入, 等它结束后再试"
-            else:
-                remedy = "检查文件和目录是否可写、磁盘是否已满"
-            raise StoreError(f"{self.path}: {error}; {remedy}") from error
-        except sqlite3.DatabaseError as error:
-            if not any(sign in str(error) for sign in ("malformed", "not a database")):
-                raise StoreError(f"{self.path}: {error}") from error
-            raise StoreError(
-                f"{self.path}: 已损坏 ({error})。先试着导出: "
-                f"python -m indexer export 抢救.csv --db {self.path}; 再把它移走, 重新建库: "
-                f"python -m indexer build 问答表 --db {self.path}"
-            ) from error
 
 
 def _tuple(text: str) -> tuple[str, ...]:

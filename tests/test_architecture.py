@@ -19,6 +19,7 @@ TRAINING_MODULES = {
         "teacher",
         "processes",
         "student",
+        "widen",
         "losses",
         "train",
         "finetune",
@@ -29,6 +30,8 @@ TRAINING_MODULES = {
 }
 SQL_MODULES = {
     "indexer/store.py",
+    "indexer/database_file.py",
+    "indexer/backup.py",
     "indexer/migrations.py",
     "indexer/revisions.py",
     "indexer/draft.py",
