@@ -146,16 +146,19 @@ def publish(
     what: str = "",
     regression: Mapping[str, Any] | None = None,
     afresh: bool = False,
+    rehearsed: Store | None = None,
+    distrusted: Collection[str] = (),
 ) -> Published:
     """Write changed entries and make every vector current, in one commit.
 
     A vector is current exactly when its key is: sha256 of encoder, normalised text and weights. So
     the same call serves an edited question, a new file, another encoder and a changed weight
     (``settings`` with keywords or synonyms; None takes a setting away). Only texts that the change
-    can touch are read, or all of them ``afresh``.
+    can touch are read, or all of them ``afresh``. Vectors under ``distrusted`` keys are made again.
 
     ``expected`` holds entries as their editor saw them, None for one that was not there.
-    ``positions``, ``by``, ``what`` and ``regression`` are those of ``Publication``.
+    ``positions``, ``by``, ``what`` and ``regression`` are those of ``Publication``. ``rehearsed``
+    may have vectors of the change already: those are not computed again.
     Raises PublishError if another process published since ``snapshot``, or if an expected entry is
     another by now; then nothing is written.
     """
@@ -175,22 +178,24 @@ def publish(
     known = {} if afresh else _still_current(snapshot, encoder, lexicon, reader)
     weighted = {text: reader.read_stored(text) for text in texts if text not in known}
     key_of = {text: encoder.vector_key(weight) for text, weight in weighted.items()}
-    stored = store.vectors(sorted(set(key_of.values())))
+    stored = store.vectors(sorted(set(key_of.values()).difference(distrusted)))
     missing = {key: weighted[text] for text, key in key_of.items() if key not in stored}
+    made = rehearsed.vectors([*missing]) if rehearsed else {}
+    encoding = {key: text for key, text in missing.items() if key not in made}
     done = 0
 
     def count(texts: int) -> None:
         nonlocal done
         done += texts
-        progress(done, len(missing))
+        progress(done, len(encoding))
 
-    vectors = encoder.encode(list(missing.values()), progress=count)
+    vectors = encoder.encode(list(encoding.values()), progress=count)
     revision = store.publish(
         Publication(
             snapshot,
             changes,
             {text: key_of[text] if text in key_of else known[text] for text in texts},
-            dict(zip(missing, vectors, strict=True)),
+            made | dict(zip(encoding, vectors, strict=True)),
             settings,
             tuple(deleted),
             positions or {},

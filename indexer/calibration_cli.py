@@ -20,6 +20,7 @@ from indexer.calibration import (
 from indexer.leave_one_out import built_in_out_of_scope, leave_one_out, read_out_of_scope
 from indexer.measures import measure
 from indexer.options import BY, PATH, db_option, encoder_option, say
+from indexer.progress import Progress, counted, silent
 from indexer.search import Searcher
 from indexer.store import Store
 from indexer.threshold_curve import threshold_curve
@@ -138,7 +139,9 @@ def thresholds(
     click.echo(in_words(searcher.calibration, searcher))
 
 
-def calibrate_unlabelled(searcher: Searcher, goal: Goal) -> Calibration:
+def calibrate_unlabelled(
+    searcher: Searcher, goal: Goal, progress: Progress = silent
+) -> Calibration:
     """Choose when to refuse, on the built-in out-of-scope list; say what leave-one-out finds.
 
     Confidences and the answer threshold stay those that come with the encoder, which were fitted to
@@ -150,7 +153,7 @@ def calibrate_unlabelled(searcher: Searcher, goal: Goal) -> Calibration:
     outside = read_out_of_scope(built_in_out_of_scope())
     outside = [query for query in outside if not own.holds(query.query)]
     uncalibrated = replace(searcher, calibration=calibration)
-    in_scope = [uncalibrated.search(query.query).in_scope for query in outside]
+    in_scope = [uncalibrated.search(query.query).in_scope for query in counted(outside, progress)]
     clarify = refusing(in_scope, goal.refusal)
     found = replace(
         calibration,
@@ -164,7 +167,7 @@ def calibrate_unlabelled(searcher: Searcher, goal: Goal) -> Calibration:
     calibrated = replace(searcher, calibration=found)
     measured = measure(
         [
-            *evaluating.run_cases(calibrated, own.queries, search=own.search),
+            *evaluating.run_cases(calibrated, counted(own.queries, progress), search=own.search),
             *evaluating.run_cases(calibrated, outside),
         ]
     )

@@ -20,6 +20,7 @@ from indexer.evaluate import Case, LabelledQuery, read_queries, run_cases
 from indexer.masking import as_asked, masked
 from indexer.measures import Evaluation, measure
 from indexer.period import moment
+from indexer.progress import Progress, counted, silent
 from indexer.search import Searcher
 from indexer.store import Store
 from indexer.table_cells import CellError, clean_line, read_switch
@@ -259,13 +260,18 @@ def export_cases(store: Store, path: Path) -> int:
     return len(rows)
 
 
-def run(store: Store, searcher: Searcher, queries: Sequence[LabelledQuery] | None = None) -> Run:
+def run(
+    store: Store,
+    searcher: Searcher,
+    queries: Sequence[LabelledQuery] | None = None,
+    progress: Progress = silent,
+) -> Run:
     """Ask the regression set of a searcher; nothing is recorded.
 
     ``queries`` are those of ``labelled_queries``, where they are at hand.
     """
     queries = labelled_queries(store) if queries is None else queries
-    cases = tuple(run_cases(searcher, queries))
+    cases = tuple(run_cases(searcher, counted(queries, progress)))
     live = searcher.live_entries()
     return Run(
         searcher.revision,

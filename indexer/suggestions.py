@@ -90,7 +90,8 @@ def suggest_keywords(
     """Try the ``limit`` most promising changes of one word's factor.
 
     Queries must be a dev split: what is chosen by them is not judged by them. Those of entries that
-    cannot be found should have been left out. ``progress`` wraps the changes, like tqdm.
+    cannot be found should have been left out. ``progress`` wraps the changes that are tried, then
+    those of them that are measured on all queries, like tqdm.
     """
     trial = _Trial(store, encoder, queries)
     promising = trial.promising()
@@ -102,7 +103,8 @@ def suggest_keywords(
     for change, effect in effects:
         if effect.net > 0:
             best_of_word.setdefault(change.word, change)
-    measured = [trial.measure(change) for change in [*best_of_word.values()][:AT_MOST_FOUND]]
+    worthwhile = [*best_of_word.values()][:AT_MOST_FOUND]
+    measured = [trial.measure(change) for change in progress(worthwhile)]
     if not measured and effects:
         measured = [trial.measure(effects[0][0])]
     measured.sort(key=_gain, reverse=True)

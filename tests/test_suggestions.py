@@ -142,11 +142,13 @@ def test_no_more_is_tried_than_allowed_and_what_is_left_is_counted(store, encode
     asked = []
 
     def watch(changes):
-        asked.extend(changes)
+        asked.append(list(changes))
         return changes
 
     some = suggest_keywords(store, encoder, QUERIES, limit=2, progress=watch)
-    assert (len(asked), some.tried) == (2, 2)
+    tried, measured = asked
+    assert (len(tried), some.tried) == (2, 2)
+    assert set(measured) <= set(tried)
     assert some.promising > 2
     text = as_text(inspect_quality(Searcher.load(store, encoder)), some)
     assert f"其余 {some.promising - 2} 种没有试" in text

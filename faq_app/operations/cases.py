@@ -8,6 +8,7 @@ from pathlib import Path
 
 from faq_app.operations.desk import Desk
 from indexer import regression
+from indexer.progress import Progress, silent
 from indexer.regression import Added, CasePage, NewCase, RecordedRun, RegressionCase, Run
 
 
@@ -24,10 +25,12 @@ def add(desk: Desk, query: str, entry_key: str, by: str) -> Added:
     return done
 
 
-def remove(desk: Desk, number: int, by: str) -> None:
-    """Take a case out of the set."""
-    regression.remove_cases(desk.service.store, [number])
-    desk.note(by, "回归集: 删除", str(number))
+def remove(desk: Desk, number: int, by: str) -> bool:
+    """Take a case out of the set; say whether it was there."""
+    known = bool(regression.remove_cases(desk.service.store, [number]))
+    if known:
+        desk.note(by, "回归集: 删除", str(number))
+    return known
 
 
 def put_back(desk: Desk, case: RegressionCase, by: str) -> None:
@@ -37,10 +40,12 @@ def put_back(desk: Desk, case: RegressionCase, by: str) -> None:
     desk.note(by, "回归集: 恢复", case.query[:60])
 
 
-def switch(desk: Desk, number: int, enabled: bool, by: str) -> None:
-    """Let a case take part in runs, or rest."""
-    regression.enable_cases(desk.service.store, [number], enabled)
-    desk.note(by, f"回归集: {'启用' if enabled else '停用'}", str(number))
+def switch(desk: Desk, number: int, enabled: bool, by: str) -> bool:
+    """Let a case take part in runs, or rest; say whether it is there."""
+    known = bool(regression.enable_cases(desk.service.store, [number], enabled))
+    if known:
+        desk.note(by, f"回归集: {'启用' if enabled else '停用'}", str(number))
+    return known
 
 
 def import_file(desk: Desk, path: Path, by: str) -> Added:
@@ -55,9 +60,9 @@ def export(desk: Desk, path: Path) -> int:
     return regression.export_cases(desk.service.store, path)
 
 
-def run(desk: Desk, by: str) -> Run:
+def run(desk: Desk, by: str, progress: Progress = silent) -> Run:
     """Ask all cases of the published revision, and keep the run for the curve."""
-    done = regression.run(desk.service.store, desk.searcher)
+    done = regression.run(desk.service.store, desk.searcher, progress=progress)
     if done.cases:
         regression.record(desk.service.store, done, by)
     return done

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from faq_app.service import Service
 from indexer.build import Published, publish
 from indexer.errors import PublishError
+from indexer.progress import Progress, silent
 from indexer.publication import Snapshot
 from indexer.records import Entry
 from indexer.rehearsal import Rehearsal
@@ -21,14 +22,8 @@ from indexer.stored_settings import require_sound
 from indexer.unanswered import Unanswered
 
 T = TypeVar("T")
-Progress = Callable[[int, int], None]  # done, of how many; may raise Cancelled
-
 _LOADING_SECONDS = 10.0  # how long a publish waits until its revision is served
 _log = logging.getLogger(__name__)
-
-
-def silent(done: int, total: int) -> None:
-    """Tell nobody how far something has come."""
 
 
 class Desk:
@@ -38,7 +33,7 @@ class Desk:
         """Work on what ``service`` serves; ``note`` is told who did what, with a detail."""
         self.service = service
         self.note = note
-        self._rehearsed: tuple[Any, Searcher] | None = None
+        self._rehearsed: tuple[Any, Rehearsal, Searcher] | None = None
         self.vain: Unanswered | None = None  # what customers asked in vain, as last grouped
         self._kept: dict[str, tuple[int, Any]] = {}
         self._making: dict[str, threading.RLock] = {}
@@ -108,14 +103,15 @@ class Desk:
         searcher, changes, deleted = self.searcher, tuple(changes), tuple(deleted)
         wanted = (searcher.revision, changes, dict(settings or {}), deleted)
         if (kept := self._rehearsed) and kept[0] == wanted:
-            return kept[1]
+            return kept[2]
+        self._rehearsed = None  # before the next one takes its memory
         rehearsal = Rehearsal(self.once_a_revision("rehearsal", self._rehearsal))
         encoder = self.service.encoder
         publish(
             rehearsal, rehearsal.snapshot(), encoder, changes, settings, progress, deleted=deleted
         )
         found = Searcher.load(rehearsal, encoder, searcher)
-        self._rehearsed = (wanted, found)
+        self._rehearsed = (wanted, rehearsal, found)
         return found
 
     def publish(
@@ -136,9 +132,10 @@ class Desk:
         store = self.service.store
         snapshot = store.snapshot()
         require_sound({**snapshot.settings, **(settings or {})}, store.path)
+        kept = self._rehearsed
         done = publish(
             store, snapshot, self.service.encoder, changes, settings, progress,
-            by=by, what=what, **more,
+            by=by, what=what, rehearsed=kept[1] if kept else None, **more,
         )  # fmt: skip
         self.published(by, what, done)
         return done

@@ -17,6 +17,7 @@ from indexer.decision import DecisionKind
 from indexer.errors import PublishError
 from indexer.evaluate import Case, LabelledQuery, run_cases
 from indexer.leave_one_out import built_in_out_of_scope, leave_one_out, read_out_of_scope
+from indexer.progress import Progress, counted, silent
 from indexer.reasons import DECISIONS
 from indexer.records import Entry
 from indexer.search import Searcher
@@ -78,13 +79,13 @@ class _Before:
     own: tuple[Case, ...] = ()
 
 
-def effect_of(desk: Desk, changed: Searcher) -> Effect:
+def effect_of(desk: Desk, changed: Searcher, progress: Progress = silent) -> Effect:
     """Ask the regression queries of ``changed``, and compare with what is published."""
     before = _before(desk)
     entries = {**desk.searcher.entries, **changed.entries}
     fixed, broken, unchanged, sources, record = [], [], 0, [], None
     if before.run is not None:
-        after = regression.run(desk.service.store, changed, before.labelled)
+        after = regression.run(desk.service.store, changed, before.labelled, progress)
         found = regression.compare_runs(before.run, after)
         fixed += [_of_change(change, entries) for change in found.fixed]
         broken += [_of_change(change, entries) for change in found.broken]
@@ -96,7 +97,8 @@ def effect_of(desk: Desk, changed: Searcher) -> Effect:
         live = changed.live_entries()
         # The questions of an entry that goes are none of the FAQ's own any more.
         own = [case for case in before.own if case.expected in live]
-        cases = run_cases(changed, [case.query for case in own], search=search)
+        queries = counted([case.query for case in own], progress)
+        cases = run_cases(changed, queries, search=search)
         for old, new in zip(own, cases, strict=True):
             if old.right == new.right:
                 unchanged += 1
@@ -136,26 +138,32 @@ def publish(
     deleted: Collection[str] = (),
     *,
     insist: bool = False,
+    progress: Progress = silent,
     **more: Any,
 ) -> Published:
     """Publish a change together with what the regression set says of it.
 
-    Raises TooMuchBroken if it breaks more cases than is allowed, unless somebody insists; otherwise
-    as ``Desk.publish``.
+    Raises TooMuchBroken if it breaks more cases than is allowed, unless somebody insists; what
+    ``progress`` raises, before anything is written; otherwise as ``Desk.publish``.
     """
     changes = tuple(changes)
     record = None
     if regression.labelled_queries(desk.service.store):
-        effect = effect_of(desk, desk.rehearse(changes, settings, deleted))
+        rehearsed = desk.rehearse(changes, settings, deleted, progress)
+        effect = effect_of(desk, rehearsed, progress)
         if effect.broken_cases > allowed(desk) and not insist:
             raise TooMuchBroken(effect, allowed(desk))
         record = effect.record
-    return desk.publish(by, what, changes, settings, deleted=deleted, regression=record, **more)
+    return desk.publish(
+        by, what, changes, settings, progress, deleted=deleted, regression=record, **more
+    )
 
 
 def allowed(desk: Desk) -> int:
     """Return how many regression cases a publish may break unasked."""
-    return desk.service.store.setting(GATE_SETTING, GATE)
+    stored = desk.service.store.setting(GATE_SETTING, GATE)
+    # What somebody wrote by hand and is no number of cases counts for nothing.
+    return stored if isinstance(stored, int) and stored >= 0 else GATE
 
 
 def _before(desk: Desk) -> _Before:

@@ -4,7 +4,7 @@ In: a desk and an uploaded file. Out: a preview of everything an import would do
 cannot be taken, and then a new revision; and the FAQ as a file that imports without loss.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from faq_app.operations import effects
 from faq_app.operations.desk import Desk
 from indexer.build import Mode, Plan, Published, plan_import
 from indexer.errors import InputError, TableError
+from indexer.progress import Progress, silent
 from indexer.table_columns import Columns, find_header, read_header
 from indexer.table_export import write_table
 from indexer.table_file import read_rows
@@ -68,17 +69,30 @@ def run_import(
     by: str,
     assigned: Assigned | None = None,
     insist: bool = False,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: Progress = silent,
 ) -> Published:
     """Publish what a file changes, compared with what is published by now.
 
     ``name`` is what people call the file. Raises TableError, or PublishError if another operator
     published while it was read.
     """
-    plan = read_import(desk, path, mode, assigned).plan
-    if not plan.changes:
+    preview = read_import(desk, path, mode, assigned)
+    if not preview.plan.changes:
         raise InputError(f"{name}: 和现在的条目一样, 没有什么要导入")
-    return effects.publish(desk, by, f"导入 {name}", plan.changes, insist=insist, progress=progress)
+    return publish_import(desk, preview, name, by, insist, progress)
+
+
+def publish_import(
+    desk: Desk,
+    preview: ImportPreview,
+    name: str,
+    by: str,
+    insist: bool = False,
+    progress: Progress = silent,
+) -> Published:
+    """Publish what a file changes as it was read; see ``run_import``."""
+    changes = preview.plan.changes
+    return effects.publish(desk, by, f"导入 {name}", changes, insist=insist, progress=progress)
 
 
 def export(desk: Desk, path: Path) -> int:

@@ -3,7 +3,6 @@
 In: a desk and values. Out: what is set, or a new revision.
 """
 
-from collections.abc import Callable
 from pathlib import Path
 
 from distill.encoder import Encoder
@@ -12,6 +11,7 @@ from faq_app.operations.effects import GATE_SETTING
 from faq_app.wording import SETTING, Wording
 from indexer.build import Published, publish
 from indexer.errors import InputError
+from indexer.progress import Progress, silent
 
 _MOST_BROKEN = 1_000
 
@@ -33,9 +33,7 @@ def save_gate(desk: Desk, allowed: float | None, by: str) -> int:
     return int(allowed)
 
 
-def swap_encoder(
-    desk: Desk, folder: str, by: str, progress: Callable[[int, int], None]
-) -> Published:
+def swap_encoder(desk: Desk, folder: str, by: str, progress: Progress = silent) -> Published:
     """Load another encoder, encode everything with it, and publish it at the end or not at all.
 
     Meanwhile customers are answered by the old one. Raises DistillError if the folder holds no

@@ -3,6 +3,7 @@
 In: a desk, thresholds or goals. Out: the curve of right against answered, figures, a new revision.
 """
 
+import itertools
 from dataclasses import dataclass, replace
 
 from faq_app.operations import effects
@@ -14,6 +15,8 @@ from indexer.calibration_cli import calibrate_unlabelled
 from indexer.decision import decide
 from indexer.errors import InputError
 from indexer.measures import Evaluation, measure
+from indexer.progress import Progress, silent
+from indexer.records import SearchResult
 from indexer.search import Searcher
 from indexer.threshold_curve import CurvePoint, threshold_curve
 
@@ -63,25 +66,44 @@ def save(desk: Desk, answer: float, clarify: float, by: str, insist: bool = Fals
 
 
 def recalibrate(
-    desk: Desk, precision: float, refusal: float, by: str, insist: bool = False
+    desk: Desk,
+    precision: float,
+    refusal: float,
+    by: str,
+    insist: bool = False,
+    progress: Progress = silent,
 ) -> Published:
     """Fit the thresholds anew: to the regression set, or without one to the FAQ's own questions."""
-    found = fitted(desk, Goal(precision, refusal))
-    return _publish(desk, by, f"重新校准 ({found.source})", found, insist)
+    found = fitted(desk, Goal(precision, refusal), progress)
+    return _publish(desk, by, f"重新校准 ({found.source})", found, insist, progress)
 
 
-def fitted(desk: Desk, goal: Goal) -> Calibration:
+def fitted(desk: Desk, goal: Goal, progress: Progress = silent) -> Calibration:
     """Return what calibrating would choose; nothing is stored."""
     searcher: Searcher = desk.searcher
     labelled = [case.query for case in effects.labelled_cases(desk)]
     if len(labelled) < FEWEST:
-        return calibrate_unlabelled(searcher, goal)
-    return evaluate.calibrate(searcher, labelled, f"回归集, {len(labelled)} 条", goal)
+        return calibrate_unlabelled(searcher, goal, progress)
+    asked = itertools.count()
+
+    def search(query: str, k: int) -> SearchResult:
+        progress(next(asked), len(labelled))
+        return searcher.search(query, k)
+
+    source = f"回归集, {len(labelled)} 条"
+    return evaluate.calibrate(searcher, labelled, source, goal, search=search)
 
 
-def _publish(desk: Desk, by: str, what: str, found: Calibration, insist: bool) -> Published:
+def _publish(
+    desk: Desk,
+    by: str,
+    what: str,
+    found: Calibration,
+    insist: bool,
+    progress: Progress = silent,
+) -> Published:
     settings = {"calibration": as_json(found)}
-    return effects.publish(desk, by, what, settings=settings, insist=insist)
+    return effects.publish(desk, by, what, settings=settings, insist=insist, progress=progress)
 
 
 def _thresholds(answer: float, clarify: float) -> Thresholds:
