@@ -6,8 +6,8 @@ safe headers, counted, and written down. It is one layer, the outermost, since e
 
 import logging
 import math
+import random
 import re
-import secrets
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -256,8 +256,9 @@ async def _refuse(refused: Refused, scope: Scope, receive: Receive, respond: Sen
 
 
 def _id_of(scope: Scope) -> str:
+    """Return the id that a proxy gave, or a new one; it tells requests apart and guards nothing."""
     given = value_of(scope["headers"], b"x-request-id")
-    return given.decode("ascii") if _OWN_ID.fullmatch(given) else secrets.token_hex(8)
+    return given.decode("ascii") if _OWN_ID.fullmatch(given) else f"{random.getrandbits(64):016x}"
 
 
 def _address(scope: Scope) -> str:
