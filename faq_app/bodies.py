@@ -10,7 +10,7 @@ from starlette.types import Message, Receive
 
 from faq_app.access import Refused
 
-SMALL, MEDIUM, LARGE, UPLOAD = 64 * 1024, 2**20, 16 * 2**20, 64 * 2**20
+SMALL, MEDIUM, LARGE, UPLOAD = 64 * 1024, 2**20, 50 * 2**20, 52 * 2**20
 SECONDS = 20.0  # for a whole body of the first two sizes, or a part of the last
 LARGE_SECONDS = 120.0
 MAX_DEPTH = 32  # of lists and objects in one another
@@ -26,18 +26,19 @@ class Gone(Exception):
 
 async def read(receive: Receive, limit: int, seconds: float) -> bytes:
     """Return a whole body. Raises Refused if it is too long or too slow, Gone if it ends."""
-    body = b""
+    parts, length = [], 0
     try:
         async with asyncio.timeout(seconds):
             while True:
                 message = await receive()
                 if message["type"] == "http.disconnect":
                     raise Gone
-                body += message.get("body", b"")
-                if len(body) > limit:
+                parts.append(message.get("body", b""))
+                length += len(parts[-1])
+                if length > limit:
                     raise too_large(limit)
                 if not message.get("more_body"):
-                    return body
+                    return b"".join(parts)
     except TimeoutError:
         raise _too_slow(seconds) from None
 

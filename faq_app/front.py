@@ -267,8 +267,9 @@ def _address(scope: Scope) -> str:
 
 def is_local(scope: Scope) -> bool:
     """Say whether a request comes from this machine itself, and for nobody else."""
-    forwarded = value_of(scope["headers"], b"x-forwarded-for")
-    return _address(scope) in _LOCAL and not forwarded
+    forwarded = value_of(scope["headers"], b"x-forwarded-for").decode("latin-1")
+    hops = [_address(scope), *filter(None, (hop.strip() for hop in forwarded.split(",")))]
+    return all(hop in _LOCAL for hop in hops)
 
 
 def _route_of(scope: Scope) -> str:

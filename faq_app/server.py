@@ -25,6 +25,7 @@ from faq_app.guard import HOME, Guard
 from faq_app.keys import Keys
 from faq_app.login import login_pages
 from faq_app.metrics import Metrics
+from faq_app.operations.desk import Desk
 from faq_app.options import Options
 from faq_app.service import Service
 
@@ -55,11 +56,12 @@ def create_app(service: Service, options: Options | None = None) -> FastAPI:
     )
     app.state.access, app.state.keys, app.state.load = access, keys, load
     app.include_router(health.routes(service, metrics, load))
-    api.install(app, service)
+    accounts = Accounts(service.store)
+    desk = Desk(service, accounts.audit)
+    api.install(app, service, desk)
     widget.install(app)
     _close_files(app)
-    accounts = Accounts(service.store)
-    console_page = console.build(service, accounts)
+    console_page = console.build(desk)
     _mount(
         app,
         console_page,
@@ -232,7 +234,9 @@ class _OwnPageHead:
                 await send(start | {"headers": [*kept, length]})
                 await send({"type": "http.response.body", "body": page})
 
-        await self._app(scope | {"headers": headers}, receive, edit)
+        edited = scope | {"headers": headers}
+        await self._app(edited, receive, edit)
+        scope["route"] = edited.get("route")  # for the metrics and the log
 
 
 def _own_head(page: bytes, title: str, description: str) -> bytes:
