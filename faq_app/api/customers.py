@@ -16,7 +16,6 @@ from faq_app.access import needs
 from faq_app.answer_html import render_answer
 from faq_app.api.errors import refusals
 from faq_app.api.fields import Count, Text, Words
-from faq_app.api.limits import LimitedRoute
 from faq_app.service import MAX_QUERY_LENGTH, Reply, Service
 from indexer.errors import InputError
 from indexer.explain import Explanation, explain
@@ -229,12 +228,7 @@ class Greeting(BaseModel):
 
 def routes(service: Service) -> APIRouter:
     """Return the routes over what ``service`` serves."""
-    router = APIRouter(
-        tags=["顾客"],
-        dependencies=[Depends(needs("ask"))],
-        responses=refusals(),
-        route_class=LimitedRoute,
-    )
+    router = APIRouter(tags=["顾客"], dependencies=[Depends(needs("ask"))], responses=refusals())
 
     # Returned as bytes: validating and copying what was just made takes longer than making it.
     # test_api.py holds what is sent against the model that is promised.

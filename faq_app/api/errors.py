@@ -6,7 +6,7 @@ happened inside stays in the server's log.
 
 import logging
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -18,7 +18,8 @@ from starlette.responses import JSONResponse
 
 from distill.errors import DistillError
 from faq_app.access import Refused
-from faq_app.operations.effects import Outcome, TooMuchBroken
+from faq_app.operations.effects import TooMuchBroken
+from faq_app.operations.jobs import Busy, Finished
 from indexer.errors import InputError, PublishError, StoreError, TableError
 
 # Status and code of what operations raise on purpose; the first that fits, so children first.
@@ -28,6 +29,8 @@ STATUS: Mapping[type[Exception], tuple[int, str]] = {
     TableError: (422, "invalid_table"),
     InputError: (422, "invalid_request"),
     StoreError: (503, "unavailable"),
+    Busy: (429, "too_many_jobs"),
+    Finished: (409, "finished"),
     DistillError: (422, "invalid_encoder"),
 }
 _CODES = {
@@ -47,8 +50,12 @@ _CODES = {
 }
 _OPENAI = "/v1/"
 _OPENAI_TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
-_DATABASE = re.compile(r"^\S+\.db: ")
+_DATABASE = re.compile(r"^\S+\.db: | --db \S+")
 _NAMED = 20  # broken queries that a refusal tells
+_SORRY = {
+    500: "服务器出错，请稍后再试；详情见服务器日志",
+    503: "数据库暂时不可用，请稍后再试",
+}
 _log = logging.getLogger(__name__)
 
 
@@ -145,10 +152,14 @@ def _explain_invalid(request: Request, error: RequestValidationError) -> JSONRes
     if first["loc"] == ("body",):
         message = '请求体应是一个 JSON 对象 (Content-Type: application/json)，例如 {"query": "…"}'
         return reply(path, 422, "invalid_request", message)
+    return reply(path, 422, "invalid_request", in_words(first["loc"][1:], first))
+
+
+def in_words(place: Sequence[Any], error: Mapping[str, Any]) -> str:
+    """Return what is wrong with a field, where pydantic found it."""
     # The value is not repeated: it may be long, or no valid text at all.
-    field = ".".join(str(part)[:60] for part in first["loc"][1:])
-    message = f"字段 {field}: {_in_chinese(first)}".encode("utf-8", "replace").decode()
-    return reply(path, 422, "invalid_request", message)
+    field = ".".join(str(part)[:60] for part in place)
+    return f"字段 {field}: {_in_chinese(error)}".encode("utf-8", "replace").decode()
 
 
 _WORDS = {
@@ -205,30 +216,31 @@ def _explain_status(request: Request, error: HTTPException) -> JSONResponse:
     return reply(request.url.path, error.status_code, code, message, error.headers)
 
 
+def problem_of(error: Exception) -> Problem:
+    """Return what people and programs are told of an error that an operation raised."""
+    status, code = next(
+        (found for kind, found in STATUS.items() if isinstance(error, kind)), (500, "internal")
+    )
+    if status >= 500:
+        return Problem(code=code, message=_SORRY[status])
+    broken = None
+    if isinstance(error, TooMuchBroken):
+        outcomes = error.effect.broken[:_NAMED]
+        broken = [BrokenQuery.model_validate(each, from_attributes=True) for each in outcomes]
+    # Which file the database is in is no matter of other programs.
+    return Problem(code=code, message=_DATABASE.sub("", str(error)), broken=broken)
+
+
 def _explain_operation(request: Request, error: Exception) -> JSONResponse:
-    status, code = next(found for kind, found in STATUS.items() if isinstance(error, kind))
+    status, _ = next(found for kind, found in STATUS.items() if isinstance(error, kind))
+    headers = {}
     if status >= 500:
         _log.error("%s: %s", request.url.path, error)
-        return reply(
-            request.url.path, status, code, "数据库暂时不可用，请稍后再试", {"retry-after": "1"}
-        )
-    more: dict[str, Any] = {}
-    if isinstance(error, TooMuchBroken):
-        more["broken"] = broken_queries(error)
-    # Which file the database is in is no matter of other programs.
-    return reply(request.url.path, status, code, _DATABASE.sub("", str(error)), **more)
-
-
-def broken_queries(error: TooMuchBroken) -> list[dict[str, str]]:
-    """Return the regression queries that a refused publish would break, the first of them."""
-    return [_plain(outcome) for outcome in error.effect.broken[:_NAMED]]
-
-
-def _plain(outcome: Outcome) -> dict[str, str]:
-    return BrokenQuery.model_validate(outcome, from_attributes=True).model_dump()
+        headers["retry-after"] = "1"
+    told = problem_of(error).model_dump(exclude_none=True)
+    return reply(request.url.path, status, headers=headers, **told)
 
 
 def _explain_failure(request: Request, error: Exception) -> JSONResponse:
     _log.error("%s failed", request.url.path, exc_info=error)
-    message = "服务器出错，请稍后再试；详情见服务器日志"
-    return reply(request.url.path, 500, "internal", message)
+    return reply(request.url.path, 500, "internal", _SORRY[500])

@@ -1,6 +1,6 @@
 """What do operators see? The console: one page a question, in tabs.
 
-In: a ``Service`` and the accounts. Out: Gradio Blocks, to be mounted behind the guard.
+In: a ``Desk``. Out: Gradio Blocks, to be mounted behind the guard.
 """
 
 from pathlib import Path
@@ -9,7 +9,6 @@ from typing import Any
 import gradio as gr
 
 from faq_app import chat
-from faq_app.accounts import Accounts
 from faq_app.console import (
     hit_test,
     keywords,
@@ -24,7 +23,6 @@ from faq_app.console.acting import QUIET, explained
 from faq_app.console.parts import Markup, element
 from faq_app.guard import ROLE_NAMES, current_user
 from faq_app.operations.desk import Desk
-from faq_app.service import Service
 
 TITLE = "运营后台"
 CSS = chat.PALETTE + Path(__file__).with_name("console.css").read_text(encoding="utf-8")
@@ -52,9 +50,8 @@ _REPLIES = element(
 )
 
 
-def build(service: Service, accounts: Accounts) -> gr.Blocks:
-    """Return the console over what ``service`` serves; what is changed goes to the audit log."""
-    desk = Desk(service, accounts.audit)
+def build(desk: Desk) -> gr.Blocks:
+    """Return the console over one desk."""
     with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True) as page:
         bar = gr.HTML(_bar("", ""), apply_default_css=False)
         gr.HTML(_REPLIES, apply_default_css=False, js_on_load=_REPLIES_JS, elem_id="replies")
@@ -86,7 +83,9 @@ def build(service: Service, accounts: Accounts) -> gr.Blocks:
             (revisions_tab, past),
             (settings_tab, set_up),
         ):
-            tab.select(one.show, *one.listing, **QUIET)
+            opened = tab.select(one.show, *one.listing, **QUIET)
+            if one is set_up:
+                opened.then(set_up.follow, *set_up.curve, **QUIET)
 
         def greet(request: gr.Request) -> Markup:
             user = current_user(request)

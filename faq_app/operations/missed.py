@@ -46,6 +46,25 @@ def group(desk: Desk, representative: str, without: Collection[str] = ()) -> Que
     return replace(wanted, representative=representative, queries=queries)
 
 
+def named(desk: Desk, texts: Collection[str], days: int) -> QueryGroup:
+    """Return these queries of the last days as a group, whatever groups are listed now.
+
+    Raises InputError for one that did not go wrong then, or was handled since.
+    """
+    desk.service.flush()
+    found = unanswered.unanswered_queries(desk.service.store, Period.lasting(days))
+    known = {query.text: query for query in found}
+    if strange := [text for text in texts if text not in known]:
+        raise InputError(
+            f"「{strange[0][:40]}」不在最近 {days} 天未命中的提问里, 或者已经处理过了。"
+            "怎么办: 重新列出"
+        )
+    queries = tuple(known[text] for text in dict.fromkeys(texts))
+    if not queries:
+        raise InputError("一条提问也没有。怎么办: 写上要处理的")
+    return QueryGroup(queries[0].text, queries)
+
+
 def add_as_similar(
     desk: Desk, wanted: QueryGroup, key: str, by: str, insist: bool = False
 ) -> tuple[Entry, Entry, Published]:
