@@ -35,6 +35,7 @@ from indexer.log_cli import log
 from indexer.options import BY, PATH, db_option, encoder_option, say
 from indexer.quality_cli import check_quality
 from indexer.regression_cli import regression
+from indexer.repair import repair, salvage
 from indexer.search import Searcher
 from indexer.store import Snapshot, Store
 from indexer.suggestions import LIMIT
@@ -337,6 +338,13 @@ def pairs(db: Path, output: Path | None, per_entry: int, near_entries: int) -> N
     help="With --suggest: changes of a weight that are tried.",
 )
 @click.option("--json", "json_file", type=PATH, help="With --quality: write all findings here too.")
+@click.option("--repair", "mending", is_flag=True, help="Make anew what is derived and faulty.")
+@click.option(
+    "--salvage",
+    "salvaged",
+    type=PATH,
+    help="Copy what can be read of a damaged database into this new one, and repair that.",
+)
 @click.pass_context
 def check(
     ctx: click.Context,
@@ -348,8 +356,13 @@ def check(
     suggest: bool,
     limit: int,
     json_file: Path | None,
+    mending: bool,
+    salvaged: Path | None,
 ) -> None:
     """Look for anything inconsistent; exit code 1 and a list if there is something.
+
+    With --repair vectors, indexes and rows of standard questions are made anew where they are
+    faulty; entries, keywords and the log stay as they are.
 
     With --quality it also names entries that are too much alike, questions that find another entry
     than their own, and wordings that say too little; with --suggest also words that should weigh
@@ -362,7 +375,15 @@ def check(
     _refuse_without(ctx, "quality", ("queries", "split", "suggest", "json_file"))
     _refuse_without(ctx, "suggest", ("limit",))
     _refuse_without(ctx, "queries", ("split",))
+    if salvaged:
+        for done in salvage(db, salvaged):
+            say(done)
+        say(f"下一步: python -m indexer restore {salvaged} --db {db}")
+        db, mending = salvaged, True
     store, model = Store.open(db), Encoder.load(encoder)
+    if mending:
+        for done in repair(store, model):
+            say(done)
     problems = find_problems(store, model)
     for problem in problems[:_SHOWN]:
         click.echo(problem)

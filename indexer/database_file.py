@@ -190,10 +190,13 @@ def explained(error: Exception, path: Path) -> str:
             f"{text}: 磁盘已满, 这次没有写入, 以前的都在。"
             f"怎么办: 清出空间后再试; 看还剩多少: df -h {path.parent}"
         )
-    if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")):
+    failed = name.startswith("SQLITE_IOERR") or getattr(error, "errno", None) == errno.EIO
+    if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")) or (
+        isinstance(error, OSError) and not failed
+    ):
         return (
-            f"{text}: 数据库或它所在的目录不可写。"
-            f"怎么办: 让运行本程序的用户可写这两者: ls -ld {path} {path.parent}"
+            f"{text}: 打不开, 或不可写。"
+            f"怎么办: 检查文件和目录对本程序的用户是否可写: ls -ld {path} {path.parent}"
         )
     if _says_damaged(error):
         return (
@@ -201,7 +204,7 @@ def explained(error: Exception, path: Path) -> str:
             f"--db {path}; 没有备份, 就抢救读得出的: "
             f"python -m indexer check --db {path} --salvage 抢救.db"
         )
-    if isinstance(error, OSError) or name.startswith("SQLITE_IOERR"):
+    if failed:
         return f"{text}: 磁盘读写失败。怎么办: 看磁盘是否还好、是否已满: df -h {path.parent}; dmesg"
     return text
 

@@ -166,7 +166,8 @@ class Store(DatabaseFile):
                 marks = ",".join("?" * len(part))
                 rows = db.execute(f"select key, vector from vectors where key in ({marks})", part)
                 for key, blob in rows.fetchall():
-                    found[key] = np.frombuffer(blob, dtype="<f4")
+                    if len(blob) % 4 == 0:  # else it is damaged, and as good as none
+                        found[key] = np.frombuffer(blob, dtype="<f4")
         return found
 
     def last_change(self, key: str) -> revisions.Revision | None:
@@ -174,14 +175,19 @@ class Store(DatabaseFile):
         with self.reading() as db:
             return revisions.last_change(db, key)
 
-    def integrity_problems(self) -> list[str]:
-        """Return what SQLite itself finds wrong with the file and its references."""
+    def structure_problems(self) -> list[str]:
+        """Return what SQLite itself finds wrong with the file."""
         with self.reading() as db:
             rows = [row[0] for row in db.execute("pragma integrity_check").fetchall()]
-            problems = [] if rows == ["ok"] else rows
-            for table, _, parent, _ in db.execute("pragma foreign_key_check").fetchall():
-                problems.append(f"a row of {table} refers to a missing row of {parent}")
-        return problems
+        return [] if rows == ["ok"] else rows
+
+    def integrity_problems(self) -> list[str]:
+        """Return what is wrong with the file, and rows that refer to missing ones."""
+        with self.reading() as db:
+            return self.structure_problems() + [
+                f"a row of {table} refers to a missing row of {parent}"
+                for table, _, parent, _ in db.execute("pragma foreign_key_check").fetchall()
+            ]
 
     # Writing
 
@@ -203,7 +209,8 @@ class Store(DatabaseFile):
                     f"{change.base.revision} 版), 什么也没有改。怎么办: 再运行一次同一命令"
                 )
             db.conn.executemany(
-                "insert or ignore into vectors (key, vector) values (?, ?)",
+                "insert into vectors (key, vector) values (?, ?)"
+                " on conflict (key) do update set vector = excluded.vector",
                 ((key, vector.astype("<f4").tobytes()) for key, vector in change.vectors.items()),
             )
             _write_entries(db, steps, revision + 1)

@@ -239,7 +239,7 @@ def test_check_is_silent_until_something_is_wrong(run, db):
     assert result.exit_code == 1
     assert "不是单位长度" in result.stdout
     assert "条目 invoice: 没有答案" in result.stdout
-    assert "python -m indexer refresh" in result.stdout
+    assert "python -m indexer check --repair" in result.stdout
 
 
 NOT_A_TABLE = [
