@@ -12,7 +12,7 @@ from fastapi import FastAPI, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
-from faq_app.keys import SCOPES, Key, Keys, Scope, granted
+from faq_app.keys import MISS_SECONDS, REFRESH_SECONDS, SCOPES, Key, Keys, Scope, granted
 from indexer.errors import StoreError
 
 OPEN: frozenset[Scope] = frozenset({"ask", "embed"})  # without a key, unless the server wants one
@@ -80,9 +80,9 @@ class Access:
             await self._refresh()
         return self._keys.origins
 
-    async def _refresh(self) -> None:
-        if self._keys.stale:
-            await run_in_threadpool(self._keys.refresh)
+    async def _refresh(self, older_than: float = REFRESH_SECONDS) -> None:
+        if self._keys.older_than(older_than):
+            await run_in_threadpool(self._keys.refresh, older_than)
 
     async def _look_up(self, scope: dict[str, Any]) -> Key | Refused | None:
         secret = _secret_of(scope)
@@ -90,9 +90,11 @@ class Access:
             return None
         try:
             await self._refresh()
+            if (key := self._keys.find(secret)) is None:
+                await self._refresh(MISS_SECONDS)
+                key = self._keys.find(secret)
         except StoreError:
             return Refused(503, "unavailable", "数据库暂时不可用，请稍后再试", {"retry-after": "1"})
-        key = self._keys.find(secret)
         if key is None:
             # The same for all three: nobody learns that a key was right once.
             return _unauthorised(

@@ -30,6 +30,7 @@ SCOPES: tuple[Scope, ...] = get_args(Scope)
 _LADDER: tuple[Scope, ...] = ("read", "edit", "publish")  # each includes those before it
 
 REFRESH_SECONDS = 1.0  # how long a revoked key may still be let in
+MISS_SECONDS = 0.1  # how long a new one may not be, yet
 TOUCH_SECONDS = 60.0  # how old the stored time of the last use may become
 LONGEST_LIFE = 3650  # days
 
@@ -63,7 +64,8 @@ class Keys:
     """The keys of one database; safe to share between threads.
 
     All of them are held in memory and read again after REFRESH_SECONDS: a guess costs a hash and a
-    look into a dict, right or wrong, and a revoked key ends in every process.
+    look into a dict, right or wrong, and a revoked key ends in every process. A secret that is not
+    among them has them read again after MISS_SECONDS: a key can be used as soon as it was made.
     """
 
     def __init__(self, store: Store, clock: Callable[[], float] = time.time) -> None:
@@ -81,15 +83,14 @@ class Keys:
 
     # Requests
 
-    @property
-    def stale(self) -> bool:
-        """Say whether ``refresh`` must be called before ``find`` can be believed."""
-        return time.monotonic() - self._read_at >= REFRESH_SECONDS
+    def older_than(self, seconds: float) -> bool:
+        """Say whether what ``find`` knows is as old as this."""
+        return time.monotonic() - self._read_at >= seconds
 
-    def refresh(self) -> None:
+    def refresh(self, older_than: float = REFRESH_SECONDS) -> None:
         """Read the keys that are valid, if that was not done just now; raises StoreError."""
         with self._refreshing:
-            if self.stale:
+            if self.older_than(older_than):
                 at = time.monotonic()
                 with self._store.reading() as db:
                     rows = list(db.query("select * from api_keys where revoked = ''"))
@@ -183,6 +184,7 @@ class Keys:
             if days is not None:
                 detail.append(f"{days} 天")
             record(db, row["created"], by, "新建密钥", " ".join(detail))
+        self._read_at = float("-inf")  # in this process at once
         return secret
 
     def revoke(self, name: str, by: str) -> None:
@@ -196,7 +198,7 @@ class Keys:
             now = self._now()
             db.execute("update api_keys set revoked = ? where name = ?", [now, name])
             record(db, now, by, "撤销密钥", name)
-        self._read_at = float("-inf")  # in this process at once
+        self._read_at = float("-inf")
 
     def _now(self) -> str:
         return written(self._clock())
