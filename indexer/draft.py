@@ -56,7 +56,9 @@ class Item:
             done = "删除" if self.content is None else "新增" if self.base is None else "更新"
             return f"{done}条目 {self.name}「{entry.question}」"
         if self.kind == "keyword":
-            return f"关键词 {self.name} = {1 if self.content is None else self.content:g}"
+            if self.content is None:
+                return f"关键词 {self.name} 的调整去掉"
+            return f"关键词 {self.name} = {self.content:g}"
         return f"设置 {setting_name(self.name)}"
 
 

@@ -25,6 +25,7 @@ _SETTINGS = {
     "negation_guard": "否定检查",
     "calibration": "阈值",
     "encoder": "编码器",
+    "wording": "聊天页的文字",
 }
 
 

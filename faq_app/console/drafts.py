@@ -9,13 +9,15 @@ from typing import Any
 import gradio as gr
 
 from faq_app.console import parts
-from faq_app.console.acting import BUSY, explained
+from faq_app.console.acting import BUSY, QUIET, explained
 from faq_app.console.effect import effect_view, insist_view
 from faq_app.console.parts import Markup, element
+from faq_app.console.setting_text import value_of
 from faq_app.guard import require
 from faq_app.operations import drafts
 from faq_app.operations.desk import Desk
 from faq_app.operations.effects import TooMuchBroken
+from indexer.draft import Item
 
 
 def build(desk: Desk) -> tuple[gr.HTML, Callable[[], Markup], Callable[..., None]]:
@@ -30,8 +32,32 @@ def build(desk: Desk) -> tuple[gr.HTML, Callable[[], Markup], Callable[..., None
     @explained
     def discarded(request: gr.Request, event: gr.EventData) -> tuple[Any, ...]:
         user = require(request, "editor")
-        drafts.discard(desk, event.kind, event.name, user.name)
-        return _listing(desk), parts.done("已从草稿里放弃。")
+        item = drafts.discard(desk, event.kind, event.name, user.name)
+        undo = [parts.button("restore", "撤销")] if item else []
+        return _listing(desk), parts.done("已从草稿里放弃。", *undo), item
+
+    @explained
+    def restored(request: gr.Request, item: Item | None) -> tuple[Any, ...]:
+        user = require(request, "editor")
+        if item is None:
+            raise ValueError("没有可撤销的改动")
+        drafts.put_back(desk, item, user.name)
+        return _listing(desk), parts.done("又在草稿里了。"), None
+
+    @explained
+    def asked(request: gr.Request) -> Markup:
+        require(request, "editor")
+        count = len(drafts.items(desk))
+        return parts.warning(
+            f"要放弃草稿里的 {count} 处改动吗? 放弃以后找不回来。",
+            button=parts.button("clear", f"放弃这 {count} 处改动"),
+        )
+
+    @explained
+    def cleared(request: gr.Request) -> tuple[Any, ...]:
+        user = require(request, "editor")
+        count = drafts.discard_all(desk, user.name)
+        return _listing(desk), parts.done(f"草稿已清空, 放弃了 {count} 处改动。")
 
     @explained
     def tried() -> Markup:
@@ -55,10 +81,14 @@ def build(desk: Desk) -> tuple[gr.HTML, Callable[[], Markup], Callable[..., None
     def insisted(request: gr.Request) -> tuple[Any, ...]:
         return publish(request, insist=True)
 
-    place = parts.view(events=["discard", "edit", "try", "publish"], elem_id="draft")
+    gone = gr.State(None)  # what was taken out of the draft last
+    place = parts.view(events=["discard", "empty", "edit", "try", "publish"], elem_id="draft")
 
     def join(notice: gr.HTML, refresh: Callable[..., Any], listing: Sequence[Any]) -> None:
-        place.discard(discarded, None, [place, notice], **BUSY)
+        place.discard(discarded, None, [place, notice, gone], **BUSY)
+        notice.restore(restored, gone, [place, notice, gone], **BUSY)
+        place.empty(asked, None, notice, **QUIET)
+        notice.clear(cleared, None, [place, notice], **BUSY)
         getattr(place, "try")(tried, None, notice, **BUSY)
         for event, handler in ((place.publish, published), (notice.insist, insisted)):
             event(handler, None, [place, notice], **BUSY).success(
@@ -77,6 +107,9 @@ def _listing(desk: Desk) -> Markup:
         name = element("span", item.in_words)
         if item.kind == "entry" and item.content is not None:
             name = parts.link("edit", item.in_words, key=item.name)
+        elif item.kind == "setting":
+            value = element("p", f"→ {value_of(item.name, item.content)}", class_="soft")
+            name = element("div", item.in_words, value)
         overtaken = (item.kind, item.name) in late
         chip = element("span", "已被别人改过", class_="chip off") if overtaken else Markup("")
         who = element("span", f"{parts.local_time(item.at)} {item.by}", class_="soft")
@@ -90,6 +123,7 @@ def _listing(desk: Desk) -> Markup:
             "p",
             parts.button("publish", "一起发布", class_="primary"),
             parts.button("try", "先看影响"),
+            parts.button("empty", "全部放弃…"),
             class_="chips",
         ),
         class_="draft",

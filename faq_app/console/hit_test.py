@@ -7,16 +7,20 @@ what they do; for a file, a table to download.
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 
 from faq_app.console import parts
-from faq_app.console.acting import BUSY, LONG, QUIET, explained
+from faq_app.console.acting import BUSY, QUIET, explained
 from faq_app.console.parts import Markup, element
+from faq_app.console.running import Stop
 from faq_app.guard import require
 from faq_app.operations import cases, trial
 from faq_app.operations.desk import Desk
+from indexer.errors import Cancelled
 from indexer.explain import Explanation, HitExplanation, WordWeight
+from indexer.progress import counted
 from indexer.reasons import DECISIONS, SIGNALS
 
 _SHOWN = 20  # rows of a batch that are shown; the file has them all
@@ -47,11 +51,14 @@ def build(desk: Desk) -> HitTest:
         return parts.done(f"已加入回归集: 「{query.strip()}」{right}。以后每次改动都会检查它。")
 
     @explained
-    def batch(file: str | None, progress: gr.Progress = gr.Progress()) -> tuple[str, str | None]:  # noqa: B008
+    def batch(request: gr.Request, file: str | None) -> tuple[str, Any]:
         if not file:
-            return "", None
-        queries = trial.read_batch(Path(file))
-        rows = trial.run_batch(desk, queries, lambda each: progress.tqdm(each, desc="正在提问"))
+            return "", gr.DownloadButton(visible=False)
+        tell = stop.telling(request, "正在提问")
+        try:
+            rows = trial.run_batch(desk, trial.read_batch(Path(file)), lambda e: counted(e, tell))
+        except Cancelled:
+            return parts.cancelled("没有结果"), gr.DownloadButton(visible=False)
         folder = Path(tempfile.mkdtemp(prefix="faq-"))
         trial.write_batch(folder / "命中测试.csv", rows)
         return _batch(rows), gr.DownloadButton(value=folder / "命中测试.csv", visible=True)
@@ -81,10 +88,11 @@ def build(desk: Desk) -> HitTest:
                 label="提问文件", file_types=[".csv", ".tsv", ".txt", ".xlsx"], height=120
             )
             download = gr.DownloadButton("下载全部结果 (csv)", visible=False, elem_id="batch-file")
+        stop = Stop("batch-stop")
         rows = parts.view(elem_id="batch-rows")
     gr.on([query.submit, go.click], test, query, [found, notice], **BUSY)
     found.judge(judged, query, notice, **QUIET)
-    file.change(batch, file, [rows, download], **LONG)
+    stop.wire(file.change, batch, file, [rows, download])
     return HitTest(query, found)
 
 

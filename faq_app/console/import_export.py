@@ -15,16 +15,16 @@ from faq_app.console import parts
 from faq_app.console.acting import BUSY, LONG, explained
 from faq_app.console.effect import insist_view
 from faq_app.console.parts import Markup, element
+from faq_app.console.running import Stop
 from faq_app.guard import require
 from faq_app.operations import imports
 from faq_app.operations.desk import Desk
 from faq_app.operations.effects import TooMuchBroken
-from indexer.errors import IndexerError
-from indexer.records import Entry
+from indexer.errors import Cancelled, IndexerError
 from indexer.table_columns import ASSIGNABLE
 
-_SHOWN = 20  # faulty rows; the file has them all
-_NAMED = 5  # entries of a kind
+_NOTES = 5  # what was noticed while reading; a large file may have one for every row
+_EXCERPT = 80  # characters of a row or an answer
 _MODES = [("文件里没有的条目停用", "replace"), ("文件里没有的条目不动", "append")]
 
 
@@ -32,6 +32,7 @@ def build(
     desk: Desk, show: Callable[..., Any], filters: Sequence[Any], listing: Sequence[Any]
 ) -> None:
     """Put both into the surrounding page; ``show`` fills ``listing`` after an import."""
+    files = imports.Imports(desk)
 
     @explained
     def read(file: str | None, mode: str) -> tuple[Any, ...]:
@@ -46,13 +47,13 @@ def build(
             gr.Dropdown(choices=names, value=list(columns.fields.get(field, ())))
             for field in ASSIGNABLE
         ]
-        return *_read(desk, file, mode, None), gr.Accordion(visible=True), *boxes
+        return *_read(files, file, mode, None), gr.Accordion(visible=True), *boxes
 
     @explained
     def read_again(file: str | None, mode: str, *chosen: list[int]) -> tuple[Any, ...]:
         if not file:
             raise ValueError("还没有选文件")
-        return _read(desk, file, mode, _assigned(chosen))
+        return _read(files, file, mode, _assigned(chosen))
 
     def import_file(
         request: gr.Request,
@@ -61,20 +62,14 @@ def build(
         corrected: bool,
         chosen: Sequence[list[int]],
         insist: bool,
-        progress: gr.Progress,
     ) -> tuple[Any, ...]:
         user = require(request, "publisher")
+        tell = stop.telling(request, "正在计算向量")
+        assigned = _assigned(chosen) if corrected else None
         try:
-            done = imports.run_import(
-                desk,
-                Path(file),
-                Path(file).name,
-                mode,
-                user.name,
-                _assigned(chosen) if corrected else None,
-                insist,
-                lambda done, total: progress((done, total), desc="正在计算向量"),
-            )
+            done = files.run(Path(file), mode, user.name, assigned, insist, tell)
+        except Cancelled:
+            return parts.cancelled("什么也没有导入"), gr.skip(), gr.skip()
         except TooMuchBroken as error:
             return insist_view(error), gr.skip(), gr.skip()
         said = f"已导入, 已发布第 {done.revision} 版, 新算了 {done.encoded} 个向量。"
@@ -83,25 +78,23 @@ def build(
 
     @explained
     def imported(
-        request: gr.Request,
-        file: str,
-        mode: str,
-        corrected: bool,
-        *chosen: list[int],
-        progress: gr.Progress = gr.Progress(),  # noqa: B008
+        request: gr.Request, file: str, mode: str, corrected: bool, *chosen: list[int]
     ) -> tuple[Any, ...]:
-        return import_file(request, file, mode, corrected, chosen, False, progress)
+        return import_file(request, file, mode, corrected, chosen, insist=False)
 
     @explained
     def imported_still(
-        request: gr.Request,
-        file: str,
-        mode: str,
-        corrected: bool,
-        *chosen: list[int],
-        progress: gr.Progress = gr.Progress(),  # noqa: B008
+        request: gr.Request, file: str, mode: str, corrected: bool, *chosen: list[int]
     ) -> tuple[Any, ...]:
-        return import_file(request, file, mode, corrected, chosen, True, progress)
+        return import_file(request, file, mode, corrected, chosen, insist=True)
+
+    @explained
+    def turned(
+        event: gr.EventData, file: str, mode: str, corrected: bool, *chosen: list[int]
+    ) -> Markup:
+        assigned = _assigned(chosen) if corrected else None
+        found = files.read(Path(file), mode, assigned)
+        return _report(found, event.kind, float(event.page))
 
     def exported(ending: str) -> Path:
         path = Path(tempfile.mkdtemp(prefix="faq-")) / f"问答表.{ending}"
@@ -125,8 +118,9 @@ def build(
                     for name in ASSIGNABLE.values()
                 ]
             again = gr.Button("按这样的列重新读", size="sm", elem_id="import-again")
-        report = parts.view(events=["insist"], elem_id="import-report")
+        report = parts.view(events=["insist", "turn"], elem_id="import-report")
         with gr.Row():
+            stop = Stop("import-stop")
             confirm = gr.Button(
                 "确认导入并发布", variant="primary", visible=False, elem_id="import-go"
             )
@@ -139,22 +133,24 @@ def build(
 
     outcome = [report, confirm, faulty]
     read_all = [*outcome, correction, *boxes]
-    file.change(read, [file, mode], read_all, **BUSY).then(lambda: False, None, corrected, **BUSY)
-    again.click(read_again, [file, mode, *boxes], outcome, **BUSY).success(
+    file.change(read, [file, mode], read_all, **LONG).then(lambda: False, None, corrected, **BUSY)
+    again.click(read_again, [file, mode, *boxes], outcome, **LONG).success(
         lambda: True, None, corrected, **BUSY
     )
     mode.input(
         lambda file, mode, again, *chosen: (
-            _read(desk, file, mode, _assigned(chosen) if again else None)
+            _read(files, file, mode, _assigned(chosen) if again else None)
             if file
             else ("", gr.skip(), gr.skip())
         ),
         [file, mode, corrected, *boxes],
         outcome,
-        **BUSY,
+        **LONG,
     )
+    described = [file, mode, corrected, *boxes]
+    report.turn(turned, described, report, **BUSY)
     for event, handler in ((confirm.click, imported), (report.insist, imported_still)):
-        event(handler, [file, mode, corrected, *boxes], outcome, **LONG).success(
+        stop.wire(event, handler, described, outcome, [confirm]).success(
             show, list(filters), list(listing), **BUSY
         )
 
@@ -165,9 +161,11 @@ def _assigned(chosen: Sequence[Sequence[int] | None]) -> imports.Assigned:
     }
 
 
-def _read(desk: Desk, file: str, mode: str, assigned: imports.Assigned | None) -> tuple[Any, ...]:
+def _read(
+    files: imports.Imports, file: str, mode: str, assigned: imports.Assigned | None
+) -> tuple[Any, ...]:
     try:
-        found = imports.read_import(desk, Path(file), mode, assigned)
+        found = files.read(Path(file), mode, assigned)
     except IndexerError as error:
         # On the page, not in passing: it says what to do, and where.
         text = str(error).replace(f"{Path(file)}", Path(file).name)
@@ -180,34 +178,48 @@ def _read(desk: Desk, file: str, mode: str, assigned: imports.Assigned | None) -
     return _report(found), gr.Button(visible=bool(found.plan.changes)), download
 
 
-def _report(found: imports.ImportPreview) -> Markup:
+def _report(found: imports.ImportPreview, kind: str = "", number: float = 0) -> Markup:
     plan = found.plan
-    counts = (
-        ("新增", plan.added), ("更新", plan.updated), ("停用", plan.disabled),
-        ("不变", plan.unchanged),
-    )  # fmt: skip
-    numbers = [element("span", f"{name} {len(some)}", class_="chip on") for name, some in counts]
-    bad = "off" if found.faulty else ""
-    numbers.append(element("span", f"有误 {len(found.faulty)} 行", class_=f"chip {bad}"))
-    named = [
-        element("p", f"{name}: {_names(some)}", class_="soft") for name, some in counts[:3] if some
+    lists: dict[str, Sequence[Any]] = {
+        "有误": found.faulty, "新增": plan.added, "更新": plan.updated, "停用": plan.disabled,
+        "不变": plan.unchanged,
+    }  # fmt: skip
+    kind = kind or next((name for name, some in lists.items() if some), "有误")
+    chips = [
+        parts.button(
+            "turn", f"{name} {len(some)}", "chosen" if name == kind else "", kind=name, page=0
+        )
+        for name, some in lists.items()
     ]
-    notes = [element("p", note, class_="soft") for note in (*found.table.notes, *plan.notes)]
-    rows = [
-        (str(row.line), row.reason, " | ".join(cell for cell in row.cells if cell)[:80])
-        for row in found.faulty[:_SHOWN]
-    ]
-    faulty = []
-    if rows:
-        more = f" (前 {_SHOWN} 行)" if len(found.faulty) > _SHOWN else ""
-        faulty = [
-            element("h3", f"不能导入的行{more}"),
-            parts.table(("行›", "原因", "内容"), rows),
-            element("p", "其余的行照常导入; 下载这些行, 改好以后再导入即可。", class_="soft"),
-        ]
-    return element("div", element("p", *numbers, class_="chips"), *named, *notes, *faulty)
+    notes = [*found.table.notes, *plan.notes]
+    told = [element("p", note, class_="soft") for note in notes[:_NOTES]]
+    if len(notes) > _NOTES:
+        told.append(element("p", f"另有 {len(notes) - _NOTES} 处说明。", class_="soft"))
+    page = parts.page_of(lists[kind], number)
+    return element(
+        "div",
+        element("p", *chips, class_="chips"),
+        *told,
+        _rows(kind, page.rows),
+        parts.pager(page, "行" if kind == "有误" else "个条目", kind=kind),
+    )
 
 
-def _names(some: Sequence[Entry]) -> str:
-    more = f" 等 {len(some)} 条" if len(some) > _NAMED else ""
-    return "、".join(f"「{entry.question}」" for entry in some[:_NAMED]) + more
+def _rows(kind: str, rows: Sequence[Any]) -> Markup:
+    if not rows:
+        return element("p", "没有。", class_="soft")
+    if kind == "有误":
+        cells = [(str(r.line), r.reason, _excerpt(" | ".join(filter(None, r.cells)))) for r in rows]
+        said = "其余的行照常导入; 下载这些行, 改好以后再导入即可。"
+        table = parts.table(("行›", "不能导入, 因为", "内容"), cells)
+        return element("div", table, element("p", said, class_="soft"))
+    cells = [
+        (entry.key, entry.question, str(len(entry.variants)), _excerpt(entry.answer))
+        for entry in rows
+    ]
+    return parts.table(("编号", "标准问", "相似问›", "答案"), cells)
+
+
+def _excerpt(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _EXCERPT else line[:_EXCERPT] + "…"

@@ -13,13 +13,16 @@ from typing import Any
 import gradio as gr
 
 from faq_app.console import parts
-from faq_app.console.acting import LONG, QUIET, explained
+from faq_app.console.acting import QUIET, explained
 from faq_app.console.effect import effect_view, insist_view
 from faq_app.console.parts import Markup, element
+from faq_app.console.running import Stop
 from faq_app.guard import require
 from faq_app.operations import drafts, words
 from faq_app.operations.desk import Desk
 from faq_app.operations.effects import TooMuchBroken
+from indexer.errors import Cancelled
+from indexer.progress import counted
 from indexer.records import Hit
 
 _SUGGESTIONS = 60  # changes that are tried; a minute
@@ -67,7 +70,10 @@ def build(desk: Desk) -> Keywords:
         user = require(request, "editor")
         row = words.word_row(desk, word)
         drafts.add_word(desk, row.word, factor, user.name)
-        return parts.done(f"「{row.word}」= {factor:g} 已放进草稿, 到「版本」里一起发布。")
+        if factor == row.factor:
+            return parts.done(f"「{row.word}」和现在一样, 草稿里没有它的改动。")
+        said = f"「{row.word}」= {factor:g}" if factor != 1 else f"去掉「{row.word}」的调整"
+        return parts.done(f"{said}, 已放进草稿, 到「版本」里一起发布。")
 
     def save_word(
         request: gr.Request, word: str, factor: float, query: str, insist: bool
@@ -109,10 +115,14 @@ def build(desk: Desk) -> Keywords:
         return parts.done(said), None, word, factor, _preview(desk, word, factor, query)
 
     @explained
-    def suggested(progress: gr.Progress = gr.Progress()) -> Markup:  # noqa: B008
-        return _suggestions(
-            words.suggest(desk, _SUGGESTIONS, lambda each: progress.tqdm(each, desc="正在试"))
-        )
+    def suggested(request: gr.Request) -> Markup:
+        tell = stop.telling(request, "正在试")
+        try:
+            return _suggestions(
+                words.suggest(desk, _SUGGESTIONS, lambda each: counted([*each], tell))
+            )
+        except Cancelled:
+            return parts.cancelled("没有找出建议")
 
     def exported() -> Path:
         path = Path(tempfile.mkdtemp(prefix="faq-")) / "关键词权重.csv"
@@ -154,7 +164,9 @@ def build(desk: Desk) -> Keywords:
                     label="只看调整过的", scale=1, min_width=130, elem_classes=["bottom"]
                 )
             listing = parts.view(events=["pick", "turn"], elem_id="word-list")
-        with gr.Column(scale=6, min_width=420, elem_classes=["panel"]):
+        with gr.Column(
+            scale=6, min_width=420, elem_classes=["panel", "guarded"], elem_id="word-form"
+        ):
             with gr.Row():
                 word = gr.Textbox(
                     label="关键词", placeholder="在左边点一个词, 或自己写", scale=2,
@@ -177,12 +189,17 @@ def build(desk: Desk) -> Keywords:
                     "存为草稿", scale=0, min_width=110, elem_id="word-draft",
                     elem_classes=["bottom"],
                 )  # fmt: skip
+                reset = gr.Button(
+                    "设回 1", scale=0, min_width=90, elem_id="word-reset", elem_classes=["bottom"]
+                )
             notice = parts.view(events=["undo", "insist"], elem_id="word-notice")
             preview = parts.view(_nothing_yet(), elem_id="word-preview")
             effect = parts.view(elem_id="word-effect")
     with gr.Accordion("建议: 哪些词调一调会更好", open=False):
         gr.Markdown("逐个试着改变一个词的倍数, 数一数修复和变差的提问。需要一两分钟。")
-        suggest = gr.Button("开始找", size="sm", elem_id="word-suggest")
+        with gr.Row():
+            suggest = gr.Button("开始找", size="sm", elem_id="word-suggest")
+            stop = Stop("word-suggest-stop")
         suggestions = parts.view(events=["pick"], elem_id="word-suggestions")
     with gr.Accordion("批量导入、导出", open=False):
         gr.Markdown("两列: 关键词, 倍数。导入的表代替现在全部的调整; 先给出预览, 确认后才发布。")
@@ -218,7 +235,8 @@ def build(desk: Desk) -> Keywords:
     notice.undo(undone, [undo, query], [notice, undo, word, factor, preview], **QUIET).then(
         listed, filters, listing, **QUIET
     )
-    suggest.click(suggested, None, suggestions, **LONG)
+    reset.click(lambda: 1, None, factor, **QUIET)
+    stop.wire(suggest.click, suggested, None, suggestions, [suggest])
     file.change(read, file, [to_import, confirm], **QUIET)
     for event, handler in ((confirm.click, imported), (to_import.insist, imported_still)):
         event(handler, file, [to_import, confirm], **QUIET).success(

@@ -173,6 +173,18 @@ def build(desk: Desk) -> Knowledge:
         return seen, gr.Textbox(value=entry.key), parts.done(said)
 
     @explained
+    def deletion_drafted(request: gr.Request, seen: Entry | None) -> Markup:
+        user = require(request, "editor")
+        if seen is None:
+            raise ValueError("这是一条还没有保存的条目。怎么办: 先保存")
+        waiting = drafts.of_entry(desk, seen.key)
+        if waiting and waiting.content is None:
+            raise ValueError("草稿里已经要删除这一条。怎么办: 到「版本」里发布或放弃它")
+        drafts.add_deletion(desk, waiting.content if waiting else seen, user.name)
+        said = f"「{seen.question}」的删除已放进草稿, 到「版本」里一起发布; 顾客现在还看得到它。"
+        return parts.done(said)
+
+    @explained
     def undone(request: gr.Request, undo: entries.Undo | None) -> tuple[Any, ...]:
         user = require(request, "publisher")
         if undo is None:
@@ -198,7 +210,9 @@ def build(desk: Desk) -> Knowledge:
                     min_width=100,
                 )  # fmt: skip
             listing = parts.view(events=["pick", "turn"], elem_id="entry-list")
-        with gr.Column(scale=6, min_width=400, elem_classes=["panel"]):
+        with gr.Column(
+            scale=6, min_width=400, elem_classes=["panel", "guarded"], elem_id="entry-form"
+        ):
             with gr.Row():
                 title = parts.view(_title(None), elem_id="entry-title")
                 new = gr.Button("新增条目", size="sm", scale=0, min_width=100, elem_id="entry-new")
@@ -237,15 +251,19 @@ def build(desk: Desk) -> Knowledge:
                 )
                 later = gr.Button("存为草稿", elem_id="entry-draft", **small)
                 preview = gr.Button("先看影响", elem_id="entry-try", **small)
+            with gr.Row():
                 switch = gr.Button("停用", visible=False, elem_id="entry-switch", **small)
                 delete = gr.Button("删除", visible=False, elem_id="entry-delete", **small)
+                remove = gr.Button(
+                    "删除, 存为草稿", visible=False, elem_id="entry-delete-draft", **small
+                )
             effect = parts.view(elem_id="entry-effect")
 
     filters = [wanted, category, status]
     values = [
         question, variants, answer, into, enabled, negatives, tags, valid_from, valid_to, key,
     ]  # fmt: skip
-    form = [seen, pending, title, *values, switch, delete, warnings, effect, notice]
+    form = [seen, pending, title, *values, switch, delete, remove, warnings, effect, notice]
     gr.on(
         [wanted.input, category.input, status.input], listed, filters, listing,
         trigger_mode="always_last", **QUIET,
@@ -263,6 +281,7 @@ def build(desk: Desk) -> Knowledge:
     )
     preview.click(tried, [seen, *values], effect, **BUSY)
     later.click(drafted, [seen, *values], [seen, key, notice], **BUSY)
+    remove.click(deletion_drafted, seen, notice, **BUSY)
     again = [listing, category, into]
     for event, handler, inputs in (
         (save.click, saved, [pending, seen, *values]),
@@ -294,6 +313,7 @@ def _form(desk: Desk, entry: Entry) -> tuple[Any, ...]:
         entry.valid_to,
         gr.Textbox(value=entry.key, interactive=new),
         gr.Button("停用" if entry.enabled else "启用", visible=not new),
+        gr.Button(visible=not new),
         gr.Button(visible=not new),
         "",
         "",

@@ -79,8 +79,8 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]], classes: str = "")
     return element("div", inner, class_="scroll")
 
 
-def pager(page: Slice[Any], unit: str) -> Markup:
-    """Return how many there are, and buttons to the pages beside this one."""
+def pager(page: Slice[Any], unit: str, **data: str) -> Markup:
+    """Return how many there are, and buttons to the pages beside this one, of which list."""
     count = element("span", f"共 {page.total} {unit}")
     if page.pages == 1:
         return element("div", count, class_="pager")
@@ -89,9 +89,9 @@ def pager(page: Slice[Any], unit: str) -> Markup:
     return element(
         "div",
         count,
-        button("turn", "‹ 上一页", page=page.number - 1, **back),
+        button("turn", "‹ 上一页", page=page.number - 1, **back, **data),
         element("span", f"{page.number + 1} / {page.pages}"),
-        button("turn", "下一页 ›", page=page.number + 1, **on),
+        button("turn", "下一页 ›", page=page.number + 1, **on, **data),
         class_="pager",
     )
 
@@ -120,9 +120,22 @@ def done(text: str, *buttons: Markup) -> Markup:
     return element("div", element("span", f"✓ {text}"), *buttons, class_="notice done")
 
 
-def warning(*texts: str) -> Markup:
-    """Return sentences to heed before going on."""
-    return element("div", *(element("p", text) for text in texts), class_="notice warning")
+def warning(*texts: str, button: Markup | None = None) -> Markup:
+    """Return sentences to heed before going on, and the button that goes on."""
+    inner = [*(element("p", text) for text in texts), *([button] if button else [])]
+    return element("div", *inner, class_="notice warning")
+
+
+def drafted(what: str, waits: bool) -> Markup:
+    """Return that a change of ``what`` waits in the draft, or that there is none to wait."""
+    if not waits:
+        return done(f"{what}和现在一样, 草稿里没有它的改动。")
+    return done(f"{what}已放进草稿, 到「版本」里一起发布; 顾客现在还看不到。")
+
+
+def cancelled(nothing: str = "什么也没有改") -> Markup:
+    """Return that what was under way has stopped, and left everything as it was."""
+    return element("div", element("span", f"已取消, {nothing}。"), class_="notice")
 
 
 def failure(text: str) -> Markup:

@@ -15,9 +15,11 @@ from faq_app.console import parts
 from faq_app.console.acting import BUSY, QUIET, explained
 from faq_app.console.charts import share_line
 from faq_app.console.parts import Markup, element
+from faq_app.console.running import Stop
 from faq_app.guard import require
 from faq_app.operations import cases
 from faq_app.operations.desk import Desk
+from indexer.errors import Cancelled
 from indexer.evaluate import Case
 from indexer.reasons import DECISIONS
 from indexer.regression import RegressionCase, Run
@@ -92,7 +94,11 @@ def build(desk: Desk) -> RegressionPage:
     @explained
     def ran(request: gr.Request) -> tuple[Any, ...]:
         user = require(request, "editor")
-        return _run(desk, cases.run(desk, user.name)), _curve(desk)
+        try:
+            done = cases.run(desk, user.name, stop.telling(request, "正在提问"))
+        except Cancelled:
+            return parts.cancelled("这次运行没有记下"), gr.skip()
+        return _run(desk, done), _curve(desk)
 
     def exported() -> Path:
         path = Path(tempfile.mkdtemp(prefix="faq-")) / "回归集.csv"
@@ -106,7 +112,9 @@ def build(desk: Desk) -> RegressionPage:
                 label="查找", placeholder="提问里的字, 或条目编号", elem_id="case-search"
             )
             listing = parts.view(events=["turn", "remove", "switch"], elem_id="case-list")
-        with gr.Column(scale=5, min_width=360, elem_classes=["panel"]):
+        with gr.Column(
+            scale=5, min_width=360, elem_classes=["panel", "guarded"], elem_id="case-form"
+        ):
             notice = parts.view(events=["undo"], elem_id="case-notice")
             with gr.Row():
                 query = gr.Textbox(
@@ -118,7 +126,9 @@ def build(desk: Desk) -> RegressionPage:
                 add = gr.Button(
                     "加入", scale=0, min_width=80, elem_classes=["bottom"], elem_id="case-add"
                 )
-            run = gr.Button("现在运行", variant="primary", elem_id="case-run")
+            with gr.Row():
+                run = gr.Button("现在运行", variant="primary", elem_id="case-run")
+                stop = Stop("case-stop")
             curve = parts.view(elem_id="case-curve")
             outcome = parts.view(elem_id="case-outcome")
     with gr.Accordion("导入、导出", open=False):
@@ -139,7 +149,7 @@ def build(desk: Desk) -> RegressionPage:
     listing.switch(switched, search, listing, **QUIET)
     notice.undo(undone, [gone, search], [notice, gone, listing], **QUIET)
     file.upload(imported, [file, search], [notice, listing], **BUSY)
-    run.click(ran, None, [outcome, curve], **BUSY)
+    stop.wire(run.click, ran, None, [outcome, curve], [run])
     return RegressionPage(shown, [[search], [listing, curve]])
 
 

@@ -4,7 +4,6 @@ In: two revisions. Out: what differs in entries, words and settings; a new revis
 old one.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,15 +13,14 @@ import gradio as gr
 from faq_app.console import drafts, parts
 from faq_app.console.acting import QUIET, explained
 from faq_app.console.parts import Markup, element
+from faq_app.console.setting_text import plain, value_of
 from faq_app.guard import require
 from faq_app.operations import past
 from faq_app.operations.desk import Desk
-from faq_app.wording import SETTING as WORDING
 from indexer.history import Changes, EntryChange, FieldChange
 from indexer.revisions import Revision, setting_name
 
 _SHOWN = 100  # changed entries; more are only counted
-_LONGEST = 300  # characters of a value
 _KINDS = {"added": ("新增", "on"), "changed": ("修改", ""), "deleted": ("删除", "off")}
 _FIELDS = {
     "question": "标准问", "variants": "相似问", "negatives": "反例", "answer": "答案",
@@ -79,7 +77,9 @@ def build(desk: Desk) -> Revisions:
         with gr.Column(scale=6, min_width=400):
             listing = parts.view(events=["turn", "look", "since"], elem_id="revision-list")
         with gr.Column(scale=5, min_width=360, elem_classes=["panel"]):
-            notice = parts.view(events=["back", "insist"], elem_id="revision-notice")
+            notice = parts.view(
+                events=["back", "insist", "clear", "restore"], elem_id="revision-notice"
+            )
             with gr.Row():
                 before = gr.Number(label="从第几版", precision=0, minimum=0, min_width=100)
                 after = gr.Number(label="到第几版", precision=0, minimum=0, min_width=100)
@@ -147,7 +147,7 @@ def _changes(found: Changes, now: int) -> Markup:
         body += [element("h3", "关键词"), parts.table(("词", "之前›", "之后›"), rows, "narrow")]
     if found.settings:
         rows = [
-            (_name_of(s.name), _setting(s.name, s.before), _setting(s.name, s.after))
+            (setting_name(s.name), value_of(s.name, s.before), value_of(s.name, s.after))
             for s in found.settings
         ]
         body += [element("h3", "设置"), parts.table(("设置", "之前", "之后"), rows)]
@@ -190,42 +190,11 @@ def _pair(field: FieldChange) -> tuple[Markup | str, Markup | str]:
         new = [text for text in after if text not in before]
         if gone or new:
             return _lines(gone, "− "), _lines(new, "+ ")
-    return _value(before), _value(after)
+    return plain(before), plain(after)
 
 
 def _lines(texts: Sequence[str], mark: str) -> Markup:
     return element("div", *(element("p", mark + text) for text in texts))
-
-
-def _name_of(setting: str) -> str:
-    return "聊天页的文字" if setting == WORDING else setting_name(setting)
-
-
-def _setting(name: str, value: Any) -> str:
-    """Say what a setting is, as far as it says anything to people."""
-    if name == "calibration" and value:
-        chosen, source = value["thresholds"], value.get("source")
-        said = f"直接回答 ≥ {chosen['answer']}, 反问 ≥ {chosen['clarify']}"
-        return f"{said}; 来自{source}" if source else said
-    if name == "calibration":
-        return "编码器自带的"
-    if name == WORDING and value:
-        return "; ".join(str(text) for text in value.values() if text)
-    return _value(value)
-
-
-def _value(value: Any) -> str:
-    if value is None or value == "":
-        return "–"
-    if isinstance(value, bool):
-        return "是" if value else "否"
-    if isinstance(value, tuple | list):
-        text = "; ".join(map(str, value)) or "–"
-    elif isinstance(value, Mapping):
-        text = json.dumps(dict(value), ensure_ascii=False)
-    else:
-        text = str(value)
-    return text if len(text) <= _LONGEST else text[:_LONGEST] + "…"
 
 
 def _nothing_yet() -> Markup:

@@ -4,6 +4,8 @@ In: a desk, entries and factors. Out: the draft's items, what they mend and brea
 new revision.
 """
 
+from typing import Any
+
 from faq_app.operations import effects
 from faq_app.operations.desk import Desk
 from faq_app.operations.effects import Effect, TooMuchBroken, effect_of
@@ -11,6 +13,7 @@ from indexer import draft
 from indexer.build import Published
 from indexer.draft import Item, Kind
 from indexer.records import Entry
+from indexer.revisions import setting_name
 from indexer.search import Searcher
 
 
@@ -30,10 +33,10 @@ def of_entry(desk: Desk, key: str) -> Item | None:
     return next(found, None)
 
 
-def add_word(desk: Desk, word: str, factor: float, by: str) -> None:
-    """Let a word's factor wait. Raises ValueError for what cannot be one."""
+def add_word(desk: Desk, word: str, factor: float | None, by: str) -> None:
+    """Let a word's factor wait; None, or 1, takes it away. Raises ValueError for none."""
     draft.add_keyword(desk.service.store, word, factor, by)
-    desk.note(by, "草稿: 关键词", f"{word} = {factor:g}")
+    desk.note(by, "草稿: 关键词", f"{word} = {1 if factor is None else factor:g}")
 
 
 def add_entry(desk: Desk, entry: Entry, seen: Entry | None, by: str) -> None:
@@ -48,10 +51,42 @@ def add_deletion(desk: Desk, seen: Entry, by: str) -> None:
     desk.note(by, "草稿: 删除条目", seen.question[:60])
 
 
-def discard(desk: Desk, kind: Kind, name: str, by: str) -> None:
-    """Take one change out of the draft."""
+def add_setting(desk: Desk, name: str, value: Any, by: str) -> bool:
+    """Let a setting that decides replies wait; say whether it differs from what is published.
+
+    One that does not is taken out of the draft. ``value`` must have been checked.
+    """
+    draft.add_setting(desk.service.store, name, value, by)
+    waits = any((item.kind, item.name) == ("setting", name) for item in items(desk))
+    desk.note(by, "草稿: 设置" if waits else "草稿: 放弃", setting_name(name))
+    return waits
+
+
+def discard_all(desk: Desk, by: str) -> int:
+    """Empty the draft; return how many changes it held."""
+    count = draft.discard_all(desk.service.store)
+    desk.note(by, "草稿: 全部放弃", f"{count} 处改动")
+    return count
+
+
+def discard(desk: Desk, kind: Kind, name: str, by: str) -> Item | None:
+    """Take one change out of the draft; return it, to be put back."""
+    gone = next((item for item in items(desk) if (item.kind, item.name) == (kind, name)), None)
     draft.discard(desk.service.store, kind, name)
     desk.note(by, "草稿: 放弃", name)
+    return gone
+
+
+def put_back(desk: Desk, item: Item, by: str) -> None:
+    """Let a change wait again. Raises PublishError if what it is of was published meanwhile."""
+    if item.kind == "entry" and item.content is None:
+        add_deletion(desk, item.base, by)
+    elif item.kind == "entry":
+        add_entry(desk, item.content, item.base, by)
+    elif item.kind == "keyword":
+        add_word(desk, item.name, item.content, by)
+    else:
+        add_setting(desk, item.name, item.content, by)
 
 
 def effect(desk: Desk) -> Effect:

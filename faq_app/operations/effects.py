@@ -172,6 +172,7 @@ def _before(desk: Desk) -> _Before:
     before = desk.once_a_revision("effects", lambda searcher: _asked(desk, searcher, labelled))
     if before.labelled != labelled:  # the set changed, the FAQ did not
         desk.forget("effects")
+        desk.forget("curve")
         before = desk.once_a_revision("effects", lambda searcher: _asked(desk, searcher, labelled))
     return before
 

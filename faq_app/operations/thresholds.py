@@ -6,7 +6,7 @@ In: a desk, thresholds or goals. Out: the curve of right against answered, figur
 import itertools
 from dataclasses import dataclass, replace
 
-from faq_app.operations import effects
+from faq_app.operations import drafts, effects
 from faq_app.operations.desk import Desk
 from indexer import evaluate
 from indexer.build import Published
@@ -41,6 +41,11 @@ def standing(desk: Desk) -> Standing:
     return Standing(calibration, points, source, stale)
 
 
+def is_ready(desk: Desk) -> bool:
+    """Say whether ``standing`` would be there at once, or has to be worked out first."""
+    return desk.is_ready("curve")
+
+
 def figures(desk: Desk, answer: float, clarify: float) -> Evaluation:
     """Return what other thresholds would come to, over the same queries; nothing is stored."""
     tried = _thresholds(answer, clarify)
@@ -50,19 +55,20 @@ def figures(desk: Desk, answer: float, clarify: float) -> Evaluation:
 
 def save(desk: Desk, answer: float, clarify: float, by: str, insist: bool = False) -> Published:
     """Publish thresholds set by hand. Raises InputError, or as ``effects.publish``."""
-    now = desk.searcher.calibration
-    chosen = _thresholds(answer, clarify)
-    if chosen == now.thresholds:
+    by_hand = _by_hand(desk, answer, clarify)
+    chosen = by_hand.thresholds
+    if chosen == desk.searcher.thresholds:
         raise InputError("阈值没有改。怎么办: 先拖动滑块")
-    by_hand = replace(
-        now,
-        thresholds=chosen,
-        encoder=desk.searcher.encoder.fingerprint,
-        source=now.source or "手工设定",
-        reached=(0.0, 0.0),
-    )
     what = f"阈值: 直接回答 ≥ {chosen.answer}, 反问 ≥ {chosen.clarify}"
     return _publish(desk, by, what, by_hand, insist)
+
+
+def to_draft(desk: Desk, answer: float, clarify: float, by: str) -> bool:
+    """Let thresholds wait in the draft; say whether they differ from those in force."""
+    by_hand = _by_hand(desk, answer, clarify)
+    same = by_hand.thresholds == desk.searcher.thresholds
+    stored = desk.service.store.setting("calibration") if same else as_json(by_hand)
+    return drafts.add_setting(desk, "calibration", stored, by)
 
 
 def recalibrate(
@@ -104,6 +110,17 @@ def _publish(
 ) -> Published:
     settings = {"calibration": as_json(found)}
     return effects.publish(desk, by, what, settings=settings, insist=insist, progress=progress)
+
+
+def _by_hand(desk: Desk, answer: float, clarify: float) -> Calibration:
+    now = desk.searcher.calibration
+    return replace(
+        now,
+        thresholds=_thresholds(answer, clarify),
+        encoder=desk.searcher.encoder.fingerprint,
+        source=now.source or "手工设定",
+        reached=(0.0, 0.0),
+    )
 
 
 def _thresholds(answer: float, clarify: float) -> Thresholds:
