@@ -28,18 +28,19 @@ def chromium(folder):
         f"--user-data-dir={folder}",
     ):  # fmt: skip
         options.add_argument(flag)
+    options.set_capability("acceptInsecureCerts", True)  # the tests' own nginx signs its own
     options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
     return Chrome(options, Driver(driver))
 
 
 @contextlib.contextmanager
-def served(db):
-    """Run the real server over a database; yields its address."""
+def served(db, *options):
+    """Run the real server over a database, with more options; yields its address."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     process = subprocess.Popen(
-        [sys.executable, "app.py", "--db", str(db), "--port", str(port)],
+        [sys.executable, "app.py", "--db", str(db), "--port", str(port), *options],
         cwd=ROOT,
         stderr=subprocess.PIPE,
         encoding="utf-8",
