@@ -6,7 +6,6 @@ and `encode` and `evaluate` work in a serving install.
 
 import dataclasses
 import functools
-import importlib.util
 import io
 import json
 import logging
@@ -22,8 +21,10 @@ import click
 import numpy as np
 from tqdm import tqdm
 
-from distill.bundle import IDF, MANIFEST, TOKENIZER, Manifest, file_sha256
-from distill.commands import Commands
+from distill.bundle import IDF, MANIFEST, TOKENIZER, Bundle, Manifest, file_sha256
+from distill.classify_cli import classify
+from distill.cluster_cli import cluster
+from distill.commands import Commands, require_extra
 from distill.errors import TextError
 from distill.files import write_whole
 
@@ -49,15 +50,14 @@ def main() -> None:
 def _needs_training_extra(command: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(command)
     def guarded(*args: object, **kwargs: object) -> None:
-        missing = [name for name in _EXTRA if importlib.util.find_spec(name) is None]
-        if missing:
-            raise click.ClickException(
-                f"this command needs {', '.join(missing)}: pip install -e '.[distill]'"
-            )
+        require_extra("distill", *_EXTRA)
         command(*args, **kwargs)
 
     return guarded
 
+
+main.add_command(classify)
+main.add_command(cluster)
 
 _exclude = click.option(
     "--exclude",
@@ -243,7 +243,11 @@ def teach(
 )
 @click.option("--dev", multiple=True, type=_PATH, help="Labelled pairs that select the best step.")
 @click.option("--config", "config_file", type=_PATH, help="JSON of settings; see config.py.")
-@click.option("--init", type=_PATH, help="Begin with the best student of this run.")
+@click.option(
+    "--init",
+    type=_PATH,
+    help="Begin with the best student of this run, or that of this bundle; a bilstm may be wider.",
+)
 @click.option(
     "--workers", default=os.cpu_count() or 1, type=_COUNT, show_default=True, help="Processes."
 )
@@ -276,7 +280,6 @@ def train(
     from distill.idf import WordIdf
     from distill.processes import Process
     from distill.shards import read_plan
-    from distill.train import best_metrics
     from distill.train import train as run
 
     config = TrainConfig.load(config_file) if config_file else TrainConfig()
@@ -296,8 +299,7 @@ def train(
         },
     }
     if init:
-        begun = json.loads((init / RUN).read_text(encoding="utf-8"))
-        record["begun_with"] = {"config": begun["config"], "metrics": best_metrics(init)}
+        record["begun_with"] = _beginning(init)
     _require_same_run(output, record)
     first = Process.current(config.threads).number == 0
     prepared = output / "data"
@@ -638,6 +640,25 @@ def _require_directory(output: Path) -> None:
 
 def _write_record(output: Path, record: dict[str, object]) -> None:
     write_whole(output / RUN, json.dumps(record, indent=1).encode())
+
+
+def _beginning(init: Path) -> dict[str, object]:
+    """Tell what a run began with: a run of ours, or the bundle of one."""
+    if (init / MANIFEST).exists():
+        bundle = Bundle.open(init)
+        config = bundle.manifest.training.get("config", {})
+        found = {"fingerprint": bundle.fingerprint, "metrics": bundle.manifest.metrics}
+        return {"config": config, **found}
+    from distill.train import best_metrics
+
+    try:
+        config = json.loads((init / RUN).read_text(encoding="utf-8"))["config"]
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise click.ClickException(
+            f"{init}: neither a training run nor a bundle ({type(error).__name__}: {error}). Give "
+            f"one to --init, or leave it out"
+        ) from error
+    return {"config": config, "metrics": best_metrics(init)}
 
 
 def _require_replaceable(output: Path, encoder: Path) -> None:

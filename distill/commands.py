@@ -1,5 +1,7 @@
 """How does a command fail? In one line and with exit code 1, if that was to be expected."""
 
+import importlib.util
+
 import click
 
 from distill.errors import DistillError
@@ -21,3 +23,12 @@ class Commands(click.Group):
             raise
         except self.expected as error:
             raise click.ClickException(str(error)) from error
+
+
+def require_extra(extra: str, *modules: str) -> None:
+    """Refuse a command whose libraries are not installed, with the line that installs them."""
+    missing = [name for name in modules if importlib.util.find_spec(name) is None]
+    if missing:
+        raise click.ClickException(
+            f"this command needs {', '.join(missing)}: pip install -e '.[{extra}]'"
+        )

@@ -128,6 +128,24 @@ class FinetuneConfig:
             raise TrainingError(f"{path}: not JSON ({error})") from error
 
 
+@dataclass(frozen=True)
+class ClassifierConfig:
+    """Fine-tuning of an encoder with labels; everything that decides its result, but the data."""
+
+    seed: int = 7
+    batch: int = 32
+    epochs: int = 8
+    fewest_steps: int = 300  # where the epochs of a small table have fewer
+    evaluations: int = 10  # on the dev texts, evenly spread over the steps; the best is kept
+    patience: int = 4  # evaluations without a better one before it stops
+    learning_rate: float = 1e-3
+    warmup: float = 0.1  # share of all steps
+    clip: float = 1.0
+    dropout: float = 0.2  # of embeddings, while training
+    scale: float = 16.0  # of the vectors before the head learns on: their elements are small
+    threads: int = 0  # 0: torch's own choice
+
+
 def _build(cls: type, values: object, place: str) -> object:
     if not isinstance(values, dict):
         raise TrainingError(f"{place}: expected an object of settings, found {values!r}")
