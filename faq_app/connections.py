@@ -13,7 +13,7 @@ HEADER_SECONDS = 10.0
 # Longer than nginx keeps an idle connection to us (60 s), so that it never meets one just closed.
 KEEP_ALIVE_SECONDS = 75
 MOST_HEADER_BYTES = 32 * 1024
-MOST_CONNECTIONS = 1000
+MOST_CONNECTIONS = 800  # of the 1024 files that a process may have open as a rule
 
 
 class Patient(H11Protocol):

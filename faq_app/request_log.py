@@ -20,6 +20,7 @@ from typing import Any, Literal, TextIO
 from indexer.masking import masked
 
 Format = Literal["text", "json"]
+OURS = ("faq_app", "indexer", "distill")
 REQUESTS = "faq_app.requests"
 LONGEST = 4000  # characters of a message; a traceback is at the end of one
 MOST_WAITING = 10_000  # records; beyond these they are dropped and counted: no reply waits for them
@@ -53,12 +54,11 @@ def start(level: str, shape: Format, stream: TextIO | None = None) -> RequestLog
     lines = logging.StreamHandler(stream or sys.stderr)
     lines.setFormatter(JsonLines() if shape == "json" else TextLines())
     waiting = _Waiting(queue.SimpleQueue())
-    root = logging.getLogger()
-    root.addHandler(waiting)
-    root.setLevel(level.upper())
+    logging.getLogger().addHandler(waiting)
+    logging.getLogger().setLevel(max(logging.WARNING, logging.getLevelName(level.upper())))
     # What libraries say when all is well says nothing about this server.
-    for name in ("asyncio", "httpx", "httpcore", "matplotlib", "PIL", "multipart", "markdown_it"):
-        logging.getLogger(name).setLevel(logging.WARNING)
+    for ours in OURS:
+        logging.getLogger(ours).setLevel(level.upper())
     listener = QueueListener(waiting.queue, lines)
     listener.start()
     return RequestLog(waiting, listener)

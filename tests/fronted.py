@@ -1,5 +1,6 @@
 """A small application behind the front that the real one has, and how to ask it."""
 
+import logging
 from typing import Annotated
 
 from fastapi import Depends, FastAPI, Request
@@ -31,6 +32,7 @@ class Fronted:
         app.add_api_route("/v1/embeddings", _said("embed"), methods=["POST"])
         app.add_api_route("/", lambda: HTMLResponse("<p>"), methods=["GET"])
         app.add_api_route("/api/v1/entries/{key}", lambda key: key, methods=["GET"])
+        app.add_api_route("/api/v1/tell", _tell, methods=["POST"])
         app.add_api_route("/api/v1/raise", _raise, methods=["POST"])
         app.add_api_route("/api/v1/broken_off", _break_off, methods=["GET"])
         app.add_api_route("/admin/upload", _length, methods=["POST"])
@@ -55,6 +57,10 @@ def _said(scope):
 
 async def _length(request: Request):
     return {"bytes": len(await request.body())}
+
+
+def _tell():
+    logging.getLogger("faq_app.told").info("told")
 
 
 def _raise():
