@@ -75,6 +75,19 @@ class AuditRow:
     address: str
 
 
+@dataclass(frozen=True)
+class AuditFilter:
+    """Which rows of the audit log: whose, what or which detail holds a text, and when.
+
+    "" asks for nothing; ``begins`` and ``ends`` (no longer in it) are UTC, ISO 8601.
+    """
+
+    by: str = ""
+    text: str = ""
+    begins: str = ""
+    ends: str = ""
+
+
 class Accounts:
     """The accounts of one database; safe to share between threads."""
 
@@ -133,24 +146,38 @@ class Accounts:
             )
             self._record(db, by, "修改密码", name, address)
 
-    def set_role(self, name: str, role: Role, by: str, address: str = "") -> None:
-        """Let a user do more or less, from the next request on. Raises AccountError."""
+    def set_role(
+        self, name: str, role: Role, by: str, address: str = "", *, spare_last: bool = False
+    ) -> None:
+        """Let a user do more or less, from the next request on. Raises AccountError.
+
+        ``spare_last``: also if nobody would be left who may publish.
+        """
         with self._store.transaction() as db:
             user = _required(db, name)
+            if spare_last and not User(name, _known_role(role), "").may("publisher"):
+                _require_another_publisher(db, user)
             db.execute("update users set role = ? where name = ?", [_known_role(role), user.name])
             self._record(db, by, "修改角色", f"{user.name}: {user.role} → {role}", address)
 
-    def disable_user(self, name: str, by: str, address: str = "") -> None:
-        """End a user's sessions and refuse new ones. Raises AccountError."""
-        self._set_disabled(name, True, by, address)
+    def disable_user(
+        self, name: str, by: str, address: str = "", *, spare_last: bool = False
+    ) -> None:
+        """End a user's sessions and refuse new ones. Raises AccountError; see ``set_role``."""
+        self._set_disabled(name, True, by, address, spare_last)
 
     def enable_user(self, name: str, by: str, address: str = "") -> None:
         """Let a disabled user log in again. Raises AccountError."""
         self._set_disabled(name, False, by, address)
 
-    def _set_disabled(self, name: str, disabled: bool, by: str, address: str) -> None:
+    def _set_disabled(
+        self, name: str, disabled: bool, by: str, address: str, spare_last: bool = False
+    ) -> None:
         with self._store.transaction() as db:
-            name = _required(db, name).name
+            user = _required(db, name)
+            name = user.name
+            if spare_last:
+                _require_another_publisher(db, user)
             db.execute("update users set disabled = ? where name = ?", [int(disabled), name])
             if disabled:
                 _end_sessions(db, name)
@@ -238,16 +265,26 @@ class Accounts:
         with self._store.transaction() as db:
             self._record(db, by, what, detail, address)
 
-    def audit_log(self, limit: int = 50, offset: int = 0) -> list[AuditRow]:
-        """Return a page of the log, newest first."""
-        sql = "select * from audit_log order by id desc limit ? offset ?"
+    def audit_log(
+        self, limit: int = 50, offset: int = 0, wanted: AuditFilter | None = None
+    ) -> list[AuditRow]:
+        """Return a page of the log, newest first; a negative ``limit`` is none."""
+        where, values = _wanted_rows(wanted)
+        sql = f"select * from audit_log {where} order by id desc limit ? offset ?"
         with self._store.reading() as db:
-            return [AuditRow(**row) for row in db.query(sql, [limit, offset])]
+            return [AuditRow(**row) for row in db.query(sql, [*values, limit, offset])]
 
-    def audit_count(self) -> int:
+    def audit_count(self, wanted: AuditFilter | None = None) -> int:
         """Return how many rows the log has."""
+        where, values = _wanted_rows(wanted)
         with self._store.reading() as db:
-            return db.table("audit_log").count
+            return db.execute(f"select count(*) from audit_log {where}", values).fetchone()[0]
+
+    def audit_people(self) -> list[str]:
+        """Return who is in the log, by name; not the nameless."""
+        sql = "select distinct by from audit_log where by <> '' order by by"
+        with self._store.reading() as db:
+            return [row[0] for row in db.execute(sql).fetchall()]
 
     def _record(self, db: Database, by: str, what: str, detail: str, address: str) -> None:
         record(db, self._now(), by, what, detail, address)
@@ -310,6 +347,28 @@ def _required(db: Database, name: str) -> User:
     if row is None:
         raise AccountError(f"没有用户 {name}。怎么办: 看有哪些用户: python -m faq_app list-users")
     return _user(row)
+
+
+def _require_another_publisher(db: Database, user: User) -> None:
+    sql = "select count(*) from users where role = 'publisher' and not disabled and name <> ?"
+    publishes = user.role == "publisher" and not user.disabled
+    if publishes and not db.execute(sql, [user.name]).fetchone()[0]:
+        raise AccountError(
+            f"{user.name} 是最后一个能发布的用户, 没有动。怎么办: 先让另一个人成为发布者"
+        )
+
+
+def _wanted_rows(wanted: AuditFilter | None) -> tuple[str, list[str]]:
+    """Return the condition of a filter, and its values."""
+    wanted = wanted or AuditFilter()
+    conditions = {
+        "by = ?": wanted.by,
+        "instr(lower(what || char(10) || detail), lower(?)) > 0": wanted.text,
+        "at >= ?": wanted.begins,
+        "at < ?": wanted.ends,
+    }
+    asked = {condition: value for condition, value in conditions.items() if value}
+    return ("where " + " and ".join(asked) if asked else ""), [*asked.values()]
 
 
 def _find(db: Database, name: str) -> dict[str, Any] | None:

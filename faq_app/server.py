@@ -61,7 +61,7 @@ def create_app(service: Service, options: Options | None = None) -> FastAPI:
     api.install(app, service, desk)
     widget.install(app)
     _close_files(app)
-    console_page = console.build(desk)
+    console_page = console.build(desk, accounts)
     _mount(
         app,
         console_page,

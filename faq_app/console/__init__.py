@@ -1,6 +1,6 @@
 """What do operators see? The console: one page a question, in tabs.
 
-In: a ``Desk``. Out: Gradio Blocks, to be mounted behind the guard.
+In: a ``Desk`` and the accounts. Out: Gradio Blocks, to be mounted behind the guard.
 """
 
 from pathlib import Path
@@ -9,10 +9,12 @@ from typing import Any
 import gradio as gr
 
 from faq_app import chat
+from faq_app.accounts import Accounts
 from faq_app.console import (
     hit_test,
     keywords,
     knowledge,
+    people,
     regression,
     revisions,
     settings,
@@ -22,11 +24,17 @@ from faq_app.console import (
 from faq_app.console.acting import QUIET, explained
 from faq_app.console.parts import Markup, element
 from faq_app.guard import ROLE_NAMES, current_user
+from faq_app.operations import entries as listed_entries
+from faq_app.operations import thresholds
+from faq_app.operations import words as listed_words
 from faq_app.operations.desk import Desk
 
 TITLE = "运营后台"
 CSS = chat.PALETTE + Path(__file__).with_name("console.css").read_text(encoding="utf-8")
-_REPLIES_JS = Path(__file__).with_name("replies.js").read_text(encoding="utf-8")
+_SCRIPT = "".join(
+    Path(__file__).with_name(name).read_text(encoding="utf-8")
+    for name in ("replies.js", "edits.js")
+)
 MAX_UPLOAD = "50mb"  # a FAQ table of 100,000 rows
 
 _REPLIES = element(
@@ -50,11 +58,17 @@ _REPLIES = element(
 )
 
 
-def build(desk: Desk) -> gr.Blocks:
+def build(desk: Desk, accounts: Accounts) -> gr.Blocks:
     """Return the console over one desk."""
+    desk.keep_ready(
+        lambda: desk.snapshot,
+        lambda: listed_words.words(desk),
+        lambda: listed_entries.find(desk),
+        lambda: thresholds.standing(desk),
+    )
     with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True) as page:
         bar = gr.HTML(_bar("", ""), apply_default_css=False)
-        gr.HTML(_REPLIES, apply_default_css=False, js_on_load=_REPLIES_JS, elem_id="replies")
+        gr.HTML(_REPLIES, apply_default_css=False, js_on_load=_SCRIPT, elem_id="replies")
         with gr.Tabs(elem_id="tabs") as tabs:
             with gr.Tab("命中测试", id="test"):
                 test = hit_test.build(desk)
@@ -72,6 +86,8 @@ def build(desk: Desk) -> gr.Blocks:
                 past = revisions.build(desk)
             with gr.Tab("设置", id="settings") as settings_tab:
                 set_up = settings.build(desk)
+            with gr.Tab("管理", id="people", visible=False) as people_tab:
+                staff = people.build(accounts)
 
         # A page is filled when it is opened, and shows what others did meanwhile when it is again.
         for tab, one in (
@@ -82,14 +98,16 @@ def build(desk: Desk) -> gr.Blocks:
             (figures_tab, figures),
             (revisions_tab, past),
             (settings_tab, set_up),
+            (people_tab, staff),
         ):
             opened = tab.select(one.show, *one.listing, **QUIET)
             if one is set_up:
                 opened.then(set_up.follow, *set_up.curve, **QUIET)
 
-        def greet(request: gr.Request) -> Markup:
+        def greet(request: gr.Request) -> tuple[Markup, gr.Tab]:
             user = current_user(request)
-            return _bar(user.name, ROLE_NAMES[user.role])
+            desk.warm()
+            return _bar(user.name, ROLE_NAMES[user.role]), gr.Tab(visible=user.may("publisher"))
 
         def weigh(query: str, event: gr.EventData) -> tuple[Any, ...]:
             return gr.Tabs(selected="words"), *words.open_word(event.word, query)
@@ -104,7 +122,7 @@ def build(desk: Desk) -> gr.Blocks:
             form = entries.open_new(group.representative, others, group.queries)
             return gr.Tabs(selected="entries"), *form
 
-        page.load(greet, None, bar, **QUIET)
+        page.load(greet, None, [bar, people_tab], **QUIET)
         test.found.weigh(weigh, test.query, [tabs, *words.editor], **QUIET)
         for place in (test.found, past.draft):
             place.edit(edit, None, [tabs, *entries.form], **QUIET)

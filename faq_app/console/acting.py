@@ -13,6 +13,7 @@ from typing import Any
 import gradio as gr
 
 from distill.errors import DistillError
+from faq_app.accounts import AccountError
 from indexer.errors import IndexerError
 
 # How events are wired. private: programs have an HTTP API of their own. Without the queue a reply
@@ -35,7 +36,7 @@ def explained(handler: Callable[..., Any]) -> Callable[..., Any]:
     def explaining(*arguments: Any) -> Any:
         try:
             return handler(*arguments)
-        except (IndexerError, DistillError, ValueError) as error:
+        except (IndexerError, DistillError, AccountError, ValueError) as error:
             # Which file the database is in is no matter of the page.
             text = _DATABASE.sub("", str(error))
             raise gr.Error(text, title="没有做成", print_exception=False) from error

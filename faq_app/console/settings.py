@@ -103,7 +103,7 @@ def _gate(desk: Desk) -> gr.Number:
         number = settings.save_gate(desk, allowed, user.name)
         return parts.done(f"已保存: 会弄坏超过 {number} 条回归提问的发布, 要确认一次。")
 
-    with gr.Accordion("发布的关卡", open=False, elem_classes=["guarded"]), gr.Row():
+    with gr.Accordion("发布的关卡", open=False, elem_id="gate", elem_classes=["guarded"]), gr.Row():
         allowed = gr.Number(
             label="一次发布最多可以弄坏几条回归提问; 超过就要确认", precision=0, minimum=0
         )
