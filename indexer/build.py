@@ -10,6 +10,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+import numpy as np
+
 from distill.encoder import Encoder
 from distill.text import normalise, speaks
 from indexer.errors import PublishError
@@ -22,6 +24,8 @@ from indexer.table_import import FailedRow, ImportedTable
 # As much of an answer as is matched against. More ranks no better (measured on split dev of
 # data/queries.csv), and what an import has to encode stays short.
 ANSWER_LENGTH = 100
+
+_AT_A_TIME = 2000  # texts that are read and encoded before the next are
 
 # What no normalisation takes away.
 _SPEAKS_AS_IT_IS = re.compile("[0-9A-Za-z\u4e00-\u9fff]")
@@ -176,26 +180,37 @@ def publish(
     lexicon = Lexicon.of({**snapshot.settings, **settings})
     reader = lexicon.reader(encoder)
     known = {} if afresh else _still_current(snapshot, encoder, lexicon, reader)
-    weighted = {text: reader.read_stored(text) for text in texts if text not in known}
-    key_of = {text: encoder.vector_key(weight) for text, weight in weighted.items()}
-    stored = store.vectors(sorted(set(key_of.values()).difference(distrusted)))
-    missing = {key: weighted[text] for text, key in key_of.items() if key not in stored}
-    made = rehearsed.vectors([*missing]) if rehearsed else {}
-    encoding = {key: text for key, text in missing.items() if key not in made}
+    reading = [text for text in texts if text not in known]
+    key_of: dict[str, str] = dict(known)
+    made: dict[str, np.ndarray] = {}
     done = 0
 
     def count(texts: int) -> None:
         nonlocal done
         done += texts
-        progress(done, len(encoding))
+        progress(done, len(reading))
 
-    vectors = encoder.encode(list(encoding.values()), progress=count)
+    # Part by part: words and weights of all texts at once would take more memory than all else.
+    for start in range(0, len(reading), _AT_A_TIME):
+        weighted = {text: reader.read_stored(text) for text in reading[start : start + _AT_A_TIME]}
+        keys = {text: encoder.vector_key(weight) for text, weight in weighted.items()}
+        key_of |= keys
+        missing = {key: weighted[text] for text, key in keys.items() if key not in made}
+        for key in store.vectors([key for key in missing if key not in distrusted]):
+            del missing[key]
+        if rehearsed:
+            made |= (found := rehearsed.vectors([*missing]))
+            missing = {key: text for key, text in missing.items() if key not in found}
+        if known_already := len(weighted) - len(missing):
+            count(known_already)
+        vectors = encoder.encode(list(missing.values()), progress=count)
+        made |= zip(missing, vectors, strict=True)
     revision = store.publish(
         Publication(
             snapshot,
             changes,
-            {text: key_of[text] if text in key_of else known[text] for text in texts},
-            made | dict(zip(encoding, vectors, strict=True)),
+            {text: key_of[text] for text in texts},
+            made,
             settings,
             tuple(deleted),
             positions or {},
@@ -204,7 +219,7 @@ def publish(
             regression,
         )
     )
-    return Published(revision, len(missing))
+    return Published(revision, len(made))
 
 
 def counter_examples(entry: Entry) -> tuple[str, ...]:

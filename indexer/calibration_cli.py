@@ -175,8 +175,11 @@ def calibrate_unlabelled(
     return replace(found, reached=reached)
 
 
-def in_words(calibration: Calibration, searcher: Searcher) -> str:
-    """Say in a line what the thresholds are, where they come from, and whether they still hold."""
+def in_words(calibration: Calibration, searcher: Searcher | None) -> str:
+    """Say in a line what the thresholds are, where they come from, and whether they still hold.
+
+    Without a searcher, whether they hold is not said.
+    """
     chosen = calibration.thresholds
     line = f"阈值: 直接回答 ≥ {chosen.answer}, 反问 ≥ {chosen.clarify}; "
     if not calibration.source:
@@ -185,6 +188,6 @@ def in_words(calibration: Calibration, searcher: Searcher) -> str:
     if any(calibration.reached):
         precision, refusal = calibration.reached
         line += f": 答对 {precision:.1%}, 库外拒答 {refusal:.1%}"
-    if calibration.conditions and calibration.conditions != searcher.conditions:
+    if searcher and calibration.conditions and calibration.conditions != searcher.conditions:
         line += "; 此后问法、关键词权重或信号改过, 应重新校准: python -m indexer calibrate 提问表"
     return line

@@ -21,7 +21,7 @@ from distill.encoder import Encoder
 from indexer import build as building
 from indexer import evaluate as evaluating
 from indexer.backup_cli import backup, restore
-from indexer.calibration import Goal, as_json
+from indexer.calibration import Calibration, Goal, as_json
 from indexer.calibration_cli import calibrate, in_words, thresholds
 from indexer.check import find_problems
 from indexer.decision import band, decide
@@ -145,8 +145,10 @@ def build(
         say(f"{db}: 没有变化, 仍是第 {snapshot.revision} 版")
     if tuning:
         _calibrate(store, model, tuning, queries)
-    searcher = Searcher.load(store, model)
-    say(in_words(searcher.calibration, searcher))
+    calibration = Calibration.of(store.snapshot().settings, model.fingerprint)
+    # Only thresholds chosen on queries can be out of date; loading all to see takes a while.
+    searcher = Searcher.load(store, model) if calibration.source else None
+    say(in_words(calibration, searcher))
     say(f"下一步: python app.py --db {db}")
 
 

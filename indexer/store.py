@@ -4,6 +4,7 @@ In and out: records. A store may be shared by threads; see database_file.py.
 """
 
 import json
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -21,6 +22,8 @@ from indexer.publication import Publication, Snapshot, Steps, outcome, steps_of
 from indexer.records import Entry, Question
 
 _SQLITE_MAGIC = b"SQLite format 3\0"
+_AT_A_TIME = 1000  # vectors that are written in one transaction
+_PAUSE = 0.05  # seconds, at most, between two of them
 # Columns of the query log, and what those say that a row may leave out.
 _UNMARKED = {"text": "", "milliseconds": None, "feedback": "", "chosen": ""}
 _LOGGED = (
@@ -201,6 +204,10 @@ class Store(DatabaseFile):
         steps = steps_of(change)
         replaced = {**steps.replaced, **dict.fromkeys(steps.new)}
         packed = revisions.pack_entries(replaced)
+        needed = len(set(change.vector_keys.values()))
+        ahead = len(change.vectors) > _AT_A_TIME and change.base.revision == self.revision()
+        if ahead:
+            self._write_vectors_ahead(change.vectors)
         with self.transaction() as db:
             revision = self.revision()
             if revision != change.base.revision:
@@ -208,14 +215,11 @@ class Store(DatabaseFile):
                     f"{self.path}: 期间已发布了第 {revision} 版 (本次改动基于第 "
                     f"{change.base.revision} 版), 什么也没有改。怎么办: 再运行一次同一命令"
                 )
-            db.conn.executemany(
-                "insert into vectors (key, vector) values (?, ?)"
-                " on conflict (key) do update set vector = excluded.vector",
-                ((key, vector.astype("<f4").tobytes()) for key, vector in change.vectors.items()),
-            )
+            if not ahead:
+                _write_vectors(db, change.vectors, list(change.vectors))
             _write_entries(db, steps, revision + 1)
             first_id = _write_questions(db, steps)
-            _drop_vectors(db, change, steps)
+            _drop_vectors(db, steps, needed)
             self._publish_settings(
                 db,
                 revision + 1,
@@ -307,6 +311,21 @@ class Store(DatabaseFile):
         )
         with self.reading() as db:
             return {row["key"]: row["n"] for row in db.query(sql) if row["key"]}
+
+    def _write_vectors_ahead(self, vectors: Mapping[str, np.ndarray]) -> None:
+        """Write vectors in short transactions, between which others can write.
+
+        Nothing refers to them yet, so nobody sees them; an import that is broken off finds them
+        when it is run again.
+        """
+        keys = sorted(vectors)  # neighbours in the index are written together
+        for start in range(0, len(keys), _AT_A_TIME):
+            began = time.monotonic()
+            with self.transaction(durable=False) as db:  # the publication will sync them
+                _write_vectors(db, vectors, keys[start : start + _AT_A_TIME])
+            # Whoever waits looks again after a while only: leave the lock free as long as it was
+            # held.
+            time.sleep(min(time.monotonic() - began, _PAUSE))
 
     def _publish_settings(
         self,
@@ -427,12 +446,20 @@ def _write_questions(db: Database, steps: Steps) -> int:
     return first_id
 
 
-def _drop_vectors(db: Database, change: Publication, steps: Steps) -> None:
-    """Delete the vectors that no text has any more."""
-    if change.base.other_keys or not change.base.revision:
-        many = ((key,) for key in steps.unused_vectors)
-        db.conn.executemany("delete from vectors where key = ?", many)
-    else:  # of an earlier version, which did not say whose the other vectors are
+def _write_vectors(db: Database, vectors: Mapping[str, np.ndarray], keys: Sequence[str]) -> None:
+    db.conn.executemany(
+        "insert into vectors (key, vector) values (?, ?)"
+        " on conflict (key) do update set vector = excluded.vector",
+        ((key, vectors[key].astype("<f4").tobytes()) for key in keys),
+    )
+
+
+def _drop_vectors(db: Database, steps: Steps, needed: int) -> None:
+    """Delete the vectors that no text has any more; ``needed`` is how many then remain."""
+    many = ((key,) for key in steps.unused_vectors)
+    db.conn.executemany("delete from vectors where key = ?", many)
+    # More are there if an import was broken off, or by an earlier version.
+    if db.execute("select count(*) from vectors").fetchone()[0] > needed:
         db.execute(
             "delete from vectors where key not in"
             " (select vector_key from questions union all select vector_key from other_texts)"

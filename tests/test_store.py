@@ -8,6 +8,7 @@ import pytest
 from sqlite_utils import Database
 
 from indexer import revisions
+from indexer import store as stores
 from indexer.errors import PublishError, StoreError
 from indexer.migrations import APPLICATION_ID, migrations
 from indexer.publication import Publication
@@ -71,6 +72,42 @@ def test_vectors_that_nothing_uses_are_dropped(store):
     store.publish(publication(store.snapshot(), ENTRY))
     store.publish(publication(store.snapshot(), replace(ENTRY, variants=())))
     assert set(store.vectors(["退-1/怎么退货？", "退-1/退货"])) == {"退-1/怎么退货？"}
+
+
+def test_between_the_vectors_of_an_import_others_can_write(store, monkeypatch):
+    monkeypatch.setattr(stores, "_AT_A_TIME", 2)
+    row = {"query": "q", "decision": "reject", "reason": "", "entry_key": "", "revision": 0}
+    other = Store.open(store.path)
+
+    def log(seconds):
+        count = len(other.logged_queries())
+        other.log_query(row | {"trace_id": str(count), "hits": []})
+
+    monkeypatch.setattr(stores.time, "sleep", log)
+    assert store.publish(publication(store.snapshot(), ENTRY)) == 1
+    assert len(other.logged_queries()) == 2  # after two of the three, and after the last
+    snapshot = store.snapshot()
+    assert store.vectors(sorted(snapshot.vector_keys.values())).keys() == {
+        *snapshot.vector_keys.values()
+    }
+
+
+def test_vectors_of_an_import_that_broke_off_are_gone_after_the_next_publication(
+    store, monkeypatch
+):
+    monkeypatch.setattr(stores, "_AT_A_TIME", 2)
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as broken:
+        broken.setattr(stores, "_write_entries", killed)
+        with pytest.raises(KeyboardInterrupt):
+            store.publish(publication(store.snapshot(), ENTRY))
+    left = "退-1/怎么退货？"
+    assert (store.revision(), [*store.vectors([left])]) == (0, [left])
+    store.publish(publication(store.snapshot(), replace(ENTRY, key="x", variants=())))
+    assert store.vectors([left]) == {}
 
 
 def test_a_change_made_from_an_old_revision_is_refused_whole(store):
