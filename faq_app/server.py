@@ -54,7 +54,8 @@ def create_app(service: Service, options: Options | None = None) -> FastAPI:
         redoc_url=None,
         openapi_url="/api/openapi.json",
     )
-    app.state.access, app.state.keys, app.state.load = access, keys, load
+    app.state.access, app.state.keys = access, keys
+    app.state.metrics, app.state.load = metrics, load
     app.include_router(health.routes(service, metrics, load))
     accounts = Accounts(service.store)
     desk = Desk(service, accounts.audit)

@@ -1,6 +1,7 @@
 """A small application behind the front that the real one has, and how to ask it."""
 
 import logging
+import threading
 from typing import Annotated
 
 from fastapi import Depends, FastAPI, Request
@@ -32,6 +33,8 @@ class Fronted:
         app.add_api_route("/v1/embeddings", _said("embed"), methods=["POST"])
         app.add_api_route("/", lambda: HTMLResponse("<p>"), methods=["GET"])
         app.add_api_route("/api/v1/entries/{key}", lambda key: key, methods=["GET"])
+        self.go_on = threading.Event()
+        app.add_api_route("/api/v1/wait", lambda: self.go_on.wait(20), methods=["POST"])
         app.add_api_route("/api/v1/tell", _tell, methods=["POST"])
         app.add_api_route("/api/v1/raise", _raise, methods=["POST"])
         app.add_api_route("/api/v1/broken_off", _break_off, methods=["GET"])
