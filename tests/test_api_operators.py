@@ -138,6 +138,22 @@ def test_what_waits_can_be_changed_again_and_given_up(client):
     assert client.delete("/api/v1/draft/other/refund").status_code == 422
 
 
+def test_settings_wait_in_the_draft_too_and_all_of_it_is_given_up_at_once(client, served):
+    now = client.get("/api/v1/settings").json()
+    for change in (
+        {"kind": "thresholds", "answer": 0.6, "clarify": 0.3},
+        {"kind": "signals", **now["signals"], "sound": 0.0},
+        {"kind": "wording", **now["wording"], "welcome": "欢迎"},
+    ):
+        assert client.post("/api/v1/draft", json=change).status_code == 200
+    waiting = client.get("/api/v1/draft").json()
+    assert [item["name"] for item in waiting] == ["calibration", "signals", "wording"]
+    wrong = {"kind": "signals", **now["signals"], "sound": 99}
+    assert client.post("/api/v1/draft", json=wrong).status_code == 422
+    assert client.delete("/api/v1/draft").json() == []
+    assert client.get("/api/v1/settings").json() == now
+
+
 def test_two_revisions_are_compared_and_the_old_one_comes_back(client):
     client.put("/api/v1/keywords/发票", json={"factor": 3})
     client.delete("/api/v1/entries/refund", headers={"if-match": "*"})
@@ -282,13 +298,16 @@ def test_settings_are_read_and_changed(client, served):
     assert client.put("/api/v1/settings/thresholds", json=both).json()["revision"] == 2
     curve = client.get("/api/v1/settings/thresholds:curve", params={"answer": 0.1}).json()
     assert curve["curve"] and curve["tried"]["answered"] >= curve["now"]["answered"]
+    signals = before["signals"] | {"sound": 0.5}
+    assert client.put("/api/v1/settings/signals", json=signals).json()["revision"] == 3
     wording = before["wording"] | {"welcome": "欢迎光临", "frequent": ["怎么退货"]}
-    assert client.put("/api/v1/settings/wording", json=wording).json()["revision"] == 3
+    assert client.put("/api/v1/settings/wording", json=wording).json()["revision"] == 4
     greeting = served.client("ask").get("/api/v1/greeting").json()
     assert (greeting["welcome"], greeting["frequent"]) == ("欢迎光临", ["怎么退货"])
     assert client.put("/api/v1/settings/gate", json={"allowed": 0}).json() == {"allowed": 0}
     after = client.get("/api/v1/settings").json()
     assert (after["thresholds"]["answer"], after["thresholds"]["clarify"]) == (0.75, 0.25)
+    assert after["signals"] == signals
     assert (after["wording"], after["gate"]) == (wording, {"allowed": 0})
 
 

@@ -25,7 +25,8 @@ from faq_app.api.records import (
     overtaken,
     present,
 )
-from faq_app.operations import drafts, entries
+from faq_app.api.settings import SignalWeights, Thresholds, WordingFields
+from faq_app.operations import drafts, entries, settings, thresholds
 from faq_app.operations.desk import Desk
 from indexer.draft import Item
 from indexer.records import Entry
@@ -76,7 +77,28 @@ class DraftKeyword(BaseModel):
     factor: Number
 
 
-Change = Annotated[DraftEntry | DraftDeletion | DraftKeyword, Field(discriminator="kind")]
+class DraftThresholds(Thresholds):
+    """Thresholds that shall wait."""
+
+    kind: Literal["thresholds"]
+
+
+class DraftSignals(SignalWeights):
+    """Weights of the signals that shall wait."""
+
+    kind: Literal["signals"]
+
+
+class DraftWording(WordingFields):
+    """The chat's words that shall wait."""
+
+    kind: Literal["wording"]
+
+
+Change = Annotated[
+    DraftEntry | DraftDeletion | DraftKeyword | DraftThresholds | DraftSignals | DraftWording,
+    Field(discriminator="kind"),
+]
 
 
 def routes(desk: Desk) -> APIRouter:
@@ -92,18 +114,27 @@ def routes(desk: Desk) -> APIRouter:
     def add_to_draft(caller: Editor, change: Change, if_match: IfMatch = None) -> list[DraftItem]:
         """放进草稿，不发布。已有的条目要带 If-Match：已发布的 etag，或草稿里那一份的。"""
         by = signature(caller)
-        if isinstance(change, DraftKeyword):
-            with told_in_words():
-                drafts.add_word(desk, change.word, change.factor, by)
+        if isinstance(change, DraftEntry):
+            _add_entry(desk, change.entry, if_match, by)
         elif isinstance(change, DraftDeletion):
             seen = _seen(desk, change.entry_id, if_match) or present(desk, change.entry_id)
             drafts.add_deletion(desk, seen, by)
+        elif isinstance(change, DraftKeyword):
+            with told_in_words():
+                drafts.add_word(desk, change.word, change.factor, by)
+        elif isinstance(change, DraftThresholds):
+            thresholds.to_draft(desk, change.answer, change.clarify, by)
+        elif isinstance(change, DraftSignals):
+            settings.draft_signals(desk, change.model_dump(exclude={"kind"}), by)
         else:
-            key = change.entry.entry_id
-            seen = _seen(desk, key, if_match)
-            entry = composed(change.entry, seen, key)
-            published = desk.searcher.entries.get(key)
-            drafts.add_entry(desk, entries.to_draft(desk, entry, published), seen, by)
+            wanted = WordingFields(**change.model_dump(exclude={"kind"}))
+            settings.draft_wording(desk, wanted.wording(), by)
+        return _draft(desk)
+
+    @router.delete("/draft")
+    def discard_all(caller: Editor) -> list[DraftItem]:
+        """放弃整个草稿。"""
+        drafts.discard_all(desk, signature(caller))
         return _draft(desk)
 
     @router.delete("/draft/{kind}/{name:path}", responses=refusals(409))
@@ -126,6 +157,14 @@ def routes(desk: Desk) -> APIRouter:
         return PublishedReply.model_validate(drafts.publish(desk, signature(caller), insist))
 
     return router
+
+
+def _add_entry(desk: Desk, fields: NewEntry, if_match: str | None, by: str) -> None:
+    key = fields.entry_id
+    seen = _seen(desk, key, if_match)
+    entry = composed(fields, seen, key)
+    published = desk.searcher.entries.get(key)
+    drafts.add_entry(desk, entries.to_draft(desk, entry, published), seen, by)
 
 
 def _draft(desk: Desk) -> list[DraftItem]:

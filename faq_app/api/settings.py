@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from faq_app.api.callers import Publisher, Reader, signature
-from faq_app.api.errors import refusals, told_in_words
+from faq_app.api.errors import refusals
 from faq_app.api.fields import LARGEST, Count, Insist, Number, Text
 from faq_app.api.jobs import JobReply, job_reply
 from faq_app.api.records import PublishedReply
@@ -23,6 +23,7 @@ from indexer.progress import Progress
 from indexer.threshold_curve import CurvePoint
 
 Share = Annotated[Number, Field(ge=0, le=1)]
+SignalWeight = Annotated[Number, Field(ge=0, le=settings.MOST_SIGNAL)]
 
 
 class Thresholds(BaseModel):
@@ -42,6 +43,31 @@ class ThresholdsReply(BaseModel):
     clarify: float
     source: str = Field(description='"": defaults that come with the encoder')
     stale: bool
+
+
+class SignalWeights(BaseModel):
+    """What each signal weighs in the score; 0 switches it off."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        from_attributes=True,
+        json_schema_extra={
+            "example": {
+                "wording": 1.0,
+                "whole": 1.0,
+                "characters": 1.0,
+                "coverage": 0.7,
+                "sound": 1.0,
+                "answer": 0.7,
+            }
+        },
+    )
+    wording: SignalWeight
+    whole: SignalWeight
+    characters: SignalWeight
+    coverage: SignalWeight
+    sound: SignalWeight
+    answer: SignalWeight
 
 
 class WordingFields(BaseModel):
@@ -65,6 +91,10 @@ class WordingFields(BaseModel):
     handoff_link: Text
     frequent: list[Text]
 
+    def wording(self) -> Wording:
+        """Return what is to be stored."""
+        return Wording(**self.model_dump() | {"frequent": tuple(self.frequent)})
+
 
 class Gate(BaseModel):
     """How many regression cases a publish may break unasked."""
@@ -86,6 +116,7 @@ class SettingsReply(BaseModel):
 
     revision: int
     thresholds: ThresholdsReply
+    signals: SignalWeights
     wording: WordingFields
     gate: Gate
     encoder: EncoderReply
@@ -140,6 +171,7 @@ def routes(desk: Desk, jobs: Jobs) -> APIRouter:
                 source=calibration.source,
                 stale=bool(conditions) and conditions != searcher.conditions,
             ),
+            signals=SignalWeights.model_validate(searcher.weights),
             wording=WordingFields(**desk.service.wording.as_json()),
             gate=Gate(allowed=effects.allowed(desk)),
             encoder=EncoderReply(
@@ -188,12 +220,18 @@ def routes(desk: Desk, jobs: Jobs) -> APIRouter:
 
         return job_reply(jobs.submit("calibration", by, work))
 
+    @router.put("/signals", responses=refusals(409))
+    def set_signals(
+        caller: Publisher, wanted: SignalWeights, insist: Insist = False
+    ) -> PublishedReply:
+        """设定各信号的权重并发布。"""
+        done = settings.save_signals(desk, wanted.model_dump(), signature(caller), insist)
+        return PublishedReply.model_validate(done)
+
     @router.put("/wording", responses=refusals(409))
     def set_wording(caller: Publisher, wanted: WordingFields) -> PublishedReply:
         """设定聊天页的文字并发布。"""
-        wording = Wording(**wanted.model_dump() | {"frequent": tuple(wanted.frequent)})
-        with told_in_words():
-            done = settings.save_wording(desk, wording, signature(caller))
+        done = settings.save_wording(desk, wanted.wording(), signature(caller))
         return PublishedReply.model_validate(done)
 
     @router.put("/gate")
