@@ -26,6 +26,21 @@ _DATABASE = re.compile(r"^\S+\.db: ")
 _log = logging.getLogger(__name__)
 
 
+def download(
+    label: str, make: Callable[..., Any], elem_id: str, inputs: Any = None, **more: Any
+) -> gr.Button:
+    """Put a button into the surrounding page that makes a file when it is pressed, and gives it.
+
+    A download button's own file is made when the page is loaded, and is then as old as that.
+    """
+    button = gr.Button(label, elem_id=elem_id, **more)
+    file = gr.DownloadButton(visible="hidden", elem_id=f"{elem_id}-file")
+    give = f"() => setTimeout(() => document.getElementById('{elem_id}-file').click(), 50)"
+    made = button.click(explained(make), inputs, file, **BUSY)
+    made.success(None, None, None, js=give)
+    return button
+
+
 def explained(handler: Callable[..., Any]) -> Callable[..., Any]:
     """Let a handler's errors be read: a raised error changes nothing on the page.
 

@@ -6,7 +6,7 @@ element.addEventListener('click', (event) => {
   const boxes = button.closest('article')?.querySelectorAll('input:not(:checked)') ?? [];
   trigger(button.dataset.event, {...button.dataset, without: [...boxes].map((box) => box.value)});
   // On a narrow page what was opened is below the list.
-  const panel = element.closest('.row')?.querySelector('.panel');
+  const panel = element.closest('.row')?.querySelector('.sheet');
   if (button.tagName === 'BUTTON' && button.className === 'link' && panel
       && panel.getBoundingClientRect().top > element.getBoundingClientRect().bottom - 10)
     panel.scrollIntoView({behavior: 'smooth'});

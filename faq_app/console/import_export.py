@@ -12,7 +12,7 @@ from typing import Any
 import gradio as gr
 
 from faq_app.console import parts
-from faq_app.console.acting import BUSY, LONG, explained
+from faq_app.console.acting import BUSY, LONG, download, explained
 from faq_app.console.effect import insist_view
 from faq_app.console.parts import Markup, element
 from faq_app.console.running import Stop
@@ -128,8 +128,8 @@ def build(
     with gr.Accordion("导出", open=False):
         gr.Markdown("全部条目, 包括停用的。改好以后可以原样再导入。")
         with gr.Row():
-            gr.DownloadButton("导出 csv", lambda: exported("csv"), elem_id="export-csv")
-            gr.DownloadButton("导出 xlsx", lambda: exported("xlsx"), elem_id="export-xlsx")
+            download("导出 csv", lambda: exported("csv"), "export-csv")
+            download("导出 xlsx", lambda: exported("xlsx"), "export-xlsx")
 
     outcome = [report, confirm, faulty]
     read_all = [*outcome, correction, *boxes]

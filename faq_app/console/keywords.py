@@ -13,7 +13,7 @@ from typing import Any
 import gradio as gr
 
 from faq_app.console import parts
-from faq_app.console.acting import QUIET, explained
+from faq_app.console.acting import QUIET, download, explained
 from faq_app.console.effect import effect_view, insist_view
 from faq_app.console.parts import Markup, element
 from faq_app.console.running import Stop
@@ -165,7 +165,7 @@ def build(desk: Desk) -> Keywords:
                 )
             listing = parts.view(events=["pick", "turn"], elem_id="word-list")
         with gr.Column(
-            scale=6, min_width=420, elem_classes=["panel", "guarded"], elem_id="word-form"
+            scale=6, min_width=420, elem_classes=["sheet", "guarded"], elem_id="word-form"
         ):
             with gr.Row():
                 word = gr.Textbox(
@@ -207,7 +207,7 @@ def build(desk: Desk) -> Keywords:
             file = gr.File(
                 label="关键词表", file_types=[".csv", ".tsv", ".txt", ".xlsx"], height=120
             )
-            gr.DownloadButton("导出现在的调整 (csv)", exported)
+            download("导出现在的调整 (csv)", exported, "word-export")
         to_import = parts.view(events=["insist"])
         confirm = gr.Button("确认导入并发布", variant="primary", visible=False)
 

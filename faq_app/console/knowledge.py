@@ -211,7 +211,7 @@ def build(desk: Desk) -> Knowledge:
                 )  # fmt: skip
             listing = parts.view(events=["pick", "turn"], elem_id="entry-list")
         with gr.Column(
-            scale=6, min_width=400, elem_classes=["panel", "guarded"], elem_id="entry-form"
+            scale=6, min_width=400, elem_classes=["sheet", "guarded"], elem_id="entry-form"
         ):
             with gr.Row():
                 title = parts.view(_title(None), elem_id="entry-title")

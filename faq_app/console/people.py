@@ -13,7 +13,7 @@ import gradio as gr
 
 from faq_app.accounts import SHORTEST_PASSWORD, Accounts, User
 from faq_app.console import parts
-from faq_app.console.acting import BUSY, QUIET, explained
+from faq_app.console.acting import BUSY, QUIET, download, explained
 from faq_app.console.parts import Markup, element
 from faq_app.guard import ROLE_NAMES, address_of, require
 from faq_app.operations import people
@@ -105,7 +105,7 @@ def _users(accounts: Accounts) -> tuple[Any, gr.HTML]:
         with gr.Column(scale=6, min_width=400):
             listing = parts.view(events=["pick"], elem_id="user-list")
         with gr.Column(
-            scale=5, min_width=360, elem_classes=["panel", "guarded"], elem_id="user-form"
+            scale=5, min_width=360, elem_classes=["sheet", "guarded"], elem_id="user-form"
         ):
             title = parts.view(_nobody(), elem_id="user-title")
             name = gr.Textbox(visible=False)
@@ -231,13 +231,12 @@ def _log(accounts: Accounts) -> tuple[Any, list[Any], list[Any]]:
         require(request, "publisher")
         return page_of(by, text, first, last, float(event.page))
 
-    @explained
-    def written(request: gr.Request, by: str, text: str, first: str, last: str) -> Any:
+    def written(request: gr.Request, by: str, text: str, first: str, last: str) -> Path:
         require(request, "publisher")
         wanted = people.wanted_rows(by or "", text or "", first or "", last or "")
         path = Path(tempfile.mkdtemp(prefix="faq-")) / "操作记录.csv"
         people.write_log(path, accounts.audit_log(-1, 0, wanted))
-        return gr.DownloadButton(value=path, visible=True)
+        return path
 
     with gr.Row():
         by = gr.Dropdown([_EVERYBODY], value="", label="谁", min_width=140, elem_id="log-by")
@@ -247,16 +246,14 @@ def _log(accounts: Accounts) -> tuple[Any, list[Any], list[Any]]:
         )
         last = gr.Textbox(label="到 (回车)", placeholder="2026-01-31", min_width=120)
     listing = parts.view(events=["turn"], elem_id="log-list")
-    with gr.Row():
-        write = gr.Button("生成 csv", scale=0, min_width=120, elem_id="log-write")
-        file = gr.DownloadButton(
-            "下载这些记录 (csv)", visible=False, scale=0, min_width=180, elem_id="log-file"
-        )
     filters = [by, text, first, last]
+    with gr.Row():
+        download(
+            "下载这些记录 (csv)", written, "log-export", filters, scale=0, min_width=190, size="md"
+        )
     gr.on(
         [by.input, text.input, first.submit, last.submit], filtered, filters, listing,
         trigger_mode="always_last", **QUIET,
     )  # fmt: skip
     listing.turn(turned, filters, listing, **QUIET)
-    write.click(written, filters, file, **BUSY)
     return shown, filters, [by, listing]

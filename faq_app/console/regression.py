@@ -12,7 +12,7 @@ from typing import Any
 import gradio as gr
 
 from faq_app.console import parts
-from faq_app.console.acting import BUSY, QUIET, explained
+from faq_app.console.acting import BUSY, QUIET, download, explained
 from faq_app.console.charts import share_line
 from faq_app.console.parts import Markup, element
 from faq_app.console.running import Stop
@@ -113,7 +113,7 @@ def build(desk: Desk) -> RegressionPage:
             )
             listing = parts.view(events=["turn", "remove", "switch"], elem_id="case-list")
         with gr.Column(
-            scale=5, min_width=360, elem_classes=["panel", "guarded"], elem_id="case-form"
+            scale=5, min_width=360, elem_classes=["sheet", "guarded"], elem_id="case-form"
         ):
             notice = parts.view(events=["undo"], elem_id="case-notice")
             with gr.Row():
@@ -138,7 +138,7 @@ def build(desk: Desk) -> RegressionPage:
         )
         with gr.Row():
             file = gr.File(label="提问表", file_types=[".csv", ".tsv", ".txt", ".xlsx"], height=120)
-            gr.DownloadButton("导出回归集 (csv)", exported)
+            download("导出回归集 (csv)", exported, "case-export")
 
     search.input(listed, search, listing, trigger_mode="always_last", **QUIET)
     listing.turn(turn, search, listing, **QUIET)

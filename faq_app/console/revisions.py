@@ -76,7 +76,7 @@ def build(desk: Desk) -> Revisions:
     with gr.Row():
         with gr.Column(scale=6, min_width=400):
             listing = parts.view(events=["turn", "look", "since"], elem_id="revision-list")
-        with gr.Column(scale=5, min_width=360, elem_classes=["panel"]):
+        with gr.Column(scale=5, min_width=360, elem_classes=["sheet"]):
             notice = parts.view(
                 events=["back", "insist", "clear", "restore"], elem_id="revision-notice"
             )

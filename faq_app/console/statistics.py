@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import gradio as gr
 
 from faq_app.console import parts
-from faq_app.console.acting import QUIET, explained
+from faq_app.console.acting import QUIET, download, explained
 from faq_app.console.charts import stacked_bars
 from faq_app.console.parts import Markup, element
 from faq_app.operations.desk import Desk
@@ -72,7 +72,6 @@ def build(desk: Desk) -> StatisticsPage:
     def turn(days: int, first: str, last: str, report: str, event: gr.EventData) -> Markup:
         return listed(days, first, last, report, float(event.page))
 
-    @explained
     def written(days: int, first: str, last: str, report: str) -> Path:
         period, chosen = _period(days, first, last), _REPORTS[report]
         name = f"{report} {period.first} 至 {period.last}.csv"
@@ -91,19 +90,13 @@ def build(desk: Desk) -> StatisticsPage:
     overview = parts.view(elem_id="stats-overview")
     with gr.Row():
         report = gr.Radio(list(_REPORTS), value="问得最多的提问", show_label=False, scale=5)
-        download = gr.DownloadButton("下载这张表 (csv)", scale=0, min_width=170)
+        chosen = [days, first, last, report]
+        download("下载这张表 (csv)", written, "stats-export", chosen, scale=0, min_width=170)
     table = parts.view(events=["turn"], elem_id="stats-table")
-    chosen = [days, first, last, report]
     gr.on([days.input, first.submit, last.submit], shown, chosen, [overview, table], **QUIET)
     report.input(listed, chosen, table, **QUIET)
     table.turn(turn, chosen, table, **QUIET)
-    # The file is made when the page is filled and when a choice changes: a click takes it.
-    gr.on([days.input, first.submit, last.submit, report.input], written, chosen, download, **QUIET)
-
-    def opened(days: int, first: str, last: str, report: str) -> tuple[Any, ...]:
-        return *shown(days, first, last, report), written(days, first, last, report)
-
-    return StatisticsPage(opened, [chosen, [overview, table, download]])
+    return StatisticsPage(shown, [chosen, [overview, table]])
 
 
 def _period(days: int, first: str, last: str) -> Period:
