@@ -19,14 +19,17 @@ import torch
 from torch import distributed
 from torch.nn import functional as F
 
+from distill.bundle import MANIFEST, Bundle
 from distill.config import TrainConfig
 from distill.dataset import PairData, Ragged, TrainingData, length_batches
 from distill.errors import TrainingError
 from distill.evaluate import spearman
+from distill.export import load_student
 from distill.losses import pair_loss, vector_loss
 from distill.processes import Process
 from distill.student import Student, make_student
 from distill.tokens import TokenBatch
+from distill.widen import take_over
 
 CHECKPOINT, BEST, LOG = "checkpoint.pt", "best.pt", "log.csv"
 KINDS = ("vectors", "perturbed", "noised", "pairs")  # of steps
@@ -43,8 +46,9 @@ def train(
 ) -> Student:
     """Train, resuming from ``output`` if it holds a checkpoint; return the best student.
 
-    A new run begins with random weights, or with the best student of the run ``init``. Best means
-    the highest mean dev Spearman, or the last step without dev data. ``report`` gets each
+    A new run begins with random weights, or with those of ``init``, a bundle or the best student of
+    a run, widened if need be. Best means the highest mean dev Spearman, or the last step without
+    dev data. ``report`` gets each
     evaluation, ``progress`` each step. Under torchrun each process takes its part of every batch,
     and gradients are averaged. Raises TrainingError.
     """
@@ -264,14 +268,15 @@ def _average_gradients(student: Student, processes: int) -> None:
         position += gradient.numel()
 
 
-def _begin_with(student: Student, run: Path) -> None:
+def _begin_with(student: Student, init: Path) -> None:
+    if (init / MANIFEST).exists():
+        weights = load_student(Bundle.open(init)).state_dict()
+    else:
+        weights = _best(init)["student"]
     try:
-        student.load_state_dict(_best(run)["student"])
-    except RuntimeError as error:
-        raise TrainingError(
-            f"{run}: its student has another shape or vocabulary. Give this run the same student "
-            f"and tokenizer, or leave out --init"
-        ) from error
+        take_over(student, weights)
+    except TrainingError as error:
+        raise TrainingError(f"{init}: {error}") from error
 
 
 def _resume(
