@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.config import JsonDict
 
 from faq_app.api.callers import Editor, Publisher, Reader, signature
 from faq_app.api.errors import refusals, told_in_words
@@ -32,6 +33,12 @@ from indexer.draft import Item
 from indexer.records import Entry
 
 
+def _also(fields: type[BaseModel], kind: str) -> JsonDict:
+    """Return the example of ``fields`` as one of a change to them."""
+    example = fields.model_config["json_schema_extra"]["example"]
+    return {"example": {"kind": kind, **example}}
+
+
 class DraftItem(BaseModel):
     """A change that waits. ``stale``: it was published otherwise meanwhile.
 
@@ -52,7 +59,12 @@ class DraftItem(BaseModel):
 class DraftEntry(BaseModel):
     """An entry that shall wait, whole; with an id that is not there yet, or none: a new one."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "example": {"kind": "entry", "entry": {"question": "几点开门？", "answer": "九点。"}}
+        },
+    )
     kind: Literal["entry"]
     entry: NewEntry
 
@@ -60,7 +72,9 @@ class DraftEntry(BaseModel):
 class DraftDeletion(BaseModel):
     """The deletion of an entry that shall wait."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"example": {"kind": "deletion", "entry_id": "refund"}}
+    )
     kind: Literal["deletion"]
     entry_id: Name
 
@@ -80,18 +94,21 @@ class DraftKeyword(BaseModel):
 class DraftThresholds(Thresholds):
     """Thresholds that shall wait."""
 
+    model_config = ConfigDict(json_schema_extra=_also(Thresholds, "thresholds"))
     kind: Literal["thresholds"]
 
 
 class DraftSignals(SignalWeights):
     """Weights of the signals that shall wait."""
 
+    model_config = ConfigDict(json_schema_extra=_also(SignalWeights, "signals"))
     kind: Literal["signals"]
 
 
 class DraftWording(WordingFields):
     """The chat's words that shall wait."""
 
+    model_config = ConfigDict(json_schema_extra=_also(WordingFields, "wording"))
     kind: Literal["wording"]
 
 

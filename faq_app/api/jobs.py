@@ -33,8 +33,6 @@ class JobReply(BaseModel):
                 "created": "2026-01-31T08:00:00.000+00:00",
                 "started": "2026-01-31T08:00:00.004+00:00",
                 "finished": "",
-                "result": None,
-                "error": None,
             }
         }
     )
@@ -47,8 +45,8 @@ class JobReply(BaseModel):
     created: str
     started: str
     finished: str
-    result: dict[str, Any] | None
-    error: Problem | None
+    result: dict[str, Any] | None = None
+    error: Problem | None = None
 
 
 def routes(jobs: Jobs) -> APIRouter:

@@ -27,8 +27,7 @@ MOST_EXTRA = 50
 Name = Annotated[Text, Field(max_length=LONGEST_NAME)]
 Lines = Annotated[list[Text], Field(max_length=entries.MOST_WORDINGS)]
 
-_ENTRY = {
-    "entry_id": "refund",
+_FIELDS = {
     "question": "如何申请退货？",
     "similar_questions": ["怎么退货", "不想要了怎么退"],
     "negative_questions": [],
@@ -49,9 +48,7 @@ class EntryFields(BaseModel):
     Days are 2026-01-31, "" for no limit. ``extra``: further columns of your tables, by name.
     """
 
-    model_config = ConfigDict(
-        extra="forbid", json_schema_extra={"example": {**_ENTRY, "entry_id": ""}}
-    )
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": _FIELDS})
     question: Text
     similar_questions: Lines = []
     negative_questions: Lines = []
@@ -68,6 +65,7 @@ class EntryFields(BaseModel):
 class NewEntry(EntryFields):
     """An entry with its id; without one it is given one."""
 
+    model_config = ConfigDict(json_schema_extra={"example": {**_FIELDS, "entry_id": "refund"}})
     entry_id: Name = ""
 
 
@@ -75,7 +73,9 @@ class EntryReply(BaseModel):
     """An entry as published, whether it is shown today, and the ETag of its content."""
 
     model_config = ConfigDict(
-        json_schema_extra={"example": {**_ENTRY, "status": "启用", "etag": '"5f2a…"'}}
+        json_schema_extra={
+            "example": {**_FIELDS, "entry_id": "refund", "status": "启用", "etag": '"5f2a…"'}
+        }
     )
     entry_id: str
     question: str

@@ -81,7 +81,15 @@ class ToEntry(Which):
 class ToNewEntry(Which):
     """A new entry that answers them; whether they are among its wordings is its author's choice."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "example": {
+                "queries": ["附近有停车场吗"],
+                "entry": {"question": "有停车场吗？", "answer": "有，免费两小时。"},
+            }
+        },
+    )
     entry: NewEntry
 
 
