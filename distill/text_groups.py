@@ -20,6 +20,7 @@ from distill.text import normalise, segment, speaks
 # were equally good; see benchmarks/results/LOG.md.
 THRESHOLD = 0.12
 MOST_TEXTS = 50_000  # whose number of groups is found; each text is compared with each
+_FEW = 30  # texts whose mean is half trusted: of a few alike, it is what they speak of
 _WORDS = 3  # in a name
 _RESTARTS = 4  # of k-means; the best is kept
 _SEED = 7
@@ -55,7 +56,7 @@ def group_texts(
     Raises CorpusError for more than MOST_TEXTS if the number is to be found, or if there are fewer
     texts than groups.
     """
-    centred = _unit(vectors - vectors.mean(axis=0)) if len(vectors) > 1 else vectors
+    centred = _unit(vectors - vectors.sum(axis=0) / (len(vectors) + _FEW))
     if count is None:
         if len(texts) > MOST_TEXTS:
             raise CorpusError(
