@@ -49,7 +49,7 @@ class EntryVectors:
 
     def cosines(self, whitened: np.ndarray, entries: np.ndarray) -> np.ndarray:
         """Return the cosines, float32 (k,), of these entries' centres with a whitened vector."""
-        return self._centres[entries] @ whitened
+        return self._centres.take(entries, axis=0) @ whitened
 
     def cosine_without(self, whitened: np.ndarray, entry: int, left_out: np.ndarray) -> float:
         """Return the cosine with an entry's centre as it is without some of its wordings.

@@ -96,6 +96,11 @@ def _unit(found: Mapping[str, float]) -> Features:
     return {feature: weight / length for feature, weight in found.items()}
 
 
+# A feature that more than this share of the rows has is kept as a whole column besides: adding up
+# columns costs a row a twentieth of what a posting costs.
+_COMMON = 1 / 16
+
+
 class LexicalIndex:
     """Postings by feature; immutable, like the revision it belongs to."""
 
@@ -156,6 +161,12 @@ class LexicalIndex:
         counts = np.bincount(features, minlength=len(numbers))
         self._start = [0, *np.cumsum(counts).tolist()]
         self._count = count
+        common = np.flatnonzero(counts > _COMMON * count).tolist()
+        self._column_of = {number: column for column, number in enumerate(common)}
+        self._columns = np.zeros((len(common), count), dtype=np.float32)
+        for number, column in self._column_of.items():
+            part = slice(self._start[number], self._start[number + 1])
+            self._columns[column, self._rows[part]] = self._weights[part]
 
     def cosines(self, query: Features) -> np.ndarray:
         """Return the cosine of each row with the query: float32 (n,), in the order given."""
@@ -166,16 +177,28 @@ class LexicalIndex:
         return self._sums(shares, times_own=False)
 
     def _sums(self, query: Features, *, times_own: bool) -> np.ndarray:
-        parts, weights = [], []
+        start = self._start
+        columns, of_columns, rows, own, weights, counts = [], [], [], [], [], []
         for feature, weight in query.items():
-            if (number := self._numbers.get(feature)) is not None:
-                parts.append(slice(self._start[number], self._start[number + 1]))
-                weights.append(weight)
-        if not parts:
-            return np.zeros(self._count, dtype=np.float32)
-        # All postings at once: adding them up feature by feature takes twice as long.
-        rows = np.concatenate([self._rows[part] for part in parts])
-        values = np.repeat(np.float32(weights), [part.stop - part.start for part in parts])
-        if times_own:
-            values *= np.concatenate([self._weights[part] for part in parts])
-        return np.bincount(rows, values, self._count).astype(np.float32)
+            if (number := self._numbers.get(feature)) is None:
+                continue
+            if (column := self._column_of.get(number)) is not None:
+                columns.append(column)
+                of_columns.append(weight)
+                continue
+            first, end = start[number], start[number + 1]
+            rows.append(self._rows[first:end])
+            own.append(self._weights[first:end])
+            weights.append(weight)
+            counts.append(end - first)
+        sums = np.zeros(self._count, dtype=np.float32)
+        if rows:
+            # All postings at once: adding them up feature by feature takes twice as long.
+            values = np.repeat(np.float32(weights), counts)
+            if times_own:
+                values *= np.concatenate(own)
+            sums += np.bincount(np.concatenate(rows), values, self._count)
+        if columns:
+            found = self._columns[columns]
+            sums += np.float32(of_columns) @ (found if times_own else found > 0)
+        return sums

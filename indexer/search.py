@@ -6,10 +6,10 @@ Whether that is good enough to answer is decision.py's matter.
 
 import hashlib
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import astuple, dataclass, replace
 from datetime import date
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import pairwise
 
 import numpy as np
@@ -238,10 +238,13 @@ class Searcher:
         return weights / weights.sum()
 
     @cached_property
-    def _limited(self) -> tuple[int, ...]:
-        """Return the entries, by number, that are valid for a time only."""
-        entries = map(self.entries.__getitem__, self._keys)
-        return tuple(n for n, entry in enumerate(entries) if entry.valid_from or entry.valid_to)
+    def _resting_on(self) -> Callable[[str], frozenset[int]]:
+        """Return what tells the entries, by number, that may not be shown on a day."""
+        entries = [self.entries[key] for key in self._keys]
+        limited = [(n, e) for n, e in enumerate(entries) if e.valid_from or e.valid_to]
+        return lru_cache(2)(
+            lambda today: frozenset(n for n, entry in limited if not applies(entry, today))
+        )
 
     @cached_property
     def _exact(self) -> Mapping[str, tuple[int, ...]]:
@@ -272,8 +275,11 @@ class Searcher:
         """
         asked = self.reader.read(query)
         # Nothing but punctuation, or an operator's weight 0 on all that was said.
-        heard = zip(asked.text, asked.weights.tolist(), strict=True)
-        if not speaks("".join(char for char, weight in heard if weight > 0)):
+        heard = asked.text
+        if not asked.weights.all():
+            spoken = zip(heard, asked.weights.tolist(), strict=True)
+            heard = "".join(char for char, weight in spoken if weight > 0)
+        if not speaks(heard):
             return SearchResult(query, (), self.revision)
         vector = self.encoder.encode([asked])[0]
         hits = self.rank(asked, vector, max(k, _DEEP), without)
@@ -302,12 +308,12 @@ class Searcher:
         whitened = self._wholes.whiten(vector)
         exact = {
             self._entry_of(row)
-            for row in self._exact.get(_said(asked.text), ())
+            for row in self._exact.get(_bare(asked.text), ())
             if self._questions[row].id not in without
         }
         depth = max(_ALIKE, 4 * k)
-        lexical = np.concatenate([_largest(alike, depth), _largest(sounding, depth), [*exact]])
-        found = self._proposed(vector, lexical.astype(np.int64), k, len(without))
+        lexical = {*_largest(alike, depth), *_largest(sounding, depth), *exact}
+        found = self._proposed(vector, lexical, k, len(without))
         if not len(found):
             return []
         counts = self._start[found + 1] - self._start[found]
@@ -323,9 +329,9 @@ class Searcher:
                 alike[found],
                 covering[found],
                 sounding[found],
-                self._answer_vectors[found] @ vector,
+                self._answer_vectors.take(found, axis=0) @ vector,
             ]
-        )
+        ).astype(np.float64)  # of which 5 decimals are kept
         for place, entry in enumerate(found.tolist() if left_out else ()):
             if entry in left_out:
                 values[place, 1:5] = self._without(entry, left_out[entry], whitened, spoken)
@@ -338,12 +344,13 @@ class Searcher:
                 if text:
                     objections[place] = text
                     scores[place] -= excess
-        is_exact = np.isin(found, [*exact]) if exact else np.zeros(len(found), dtype=bool)
-        scores[is_exact] = 1.0
+        numbers = found.tolist()
+        for entry in exact.intersection(numbers):
+            scores[numbers.index(entry)] = 1.0
         # Rounded to what float32 can tell.
         scores = scores.round(5)
-        hits = []
-        for place in np.argsort(-scores, kind="stable"):
+        hits: list[Hit] = []
+        for place in np.argsort(-scores, kind="stable").tolist():
             if not there[place]:
                 continue
             span = slice(first[place], first[place] + counts[place])
@@ -355,8 +362,8 @@ class Searcher:
                     question.id,
                     question.text,
                     float(scores[place]),
-                    Signals(*(round(float(value), 5) for value in values[place])),
-                    bool(is_exact[place]),
+                    Signals(*values[place].round(5).tolist()),
+                    numbers[place] in exact,
                     objections.get(place, ""),
                 )
             )
@@ -365,20 +372,18 @@ class Searcher:
         return hits
 
     def _proposed(
-        self, vector: np.ndarray, lexical: np.ndarray, k: int, left_out: int
+        self, vector: np.ndarray, lexical: Collection[int], k: int, left_out: int
     ) -> np.ndarray:
         """Return the entries to score, int64, ascending: those nearest by vector, and ``lexical``.
 
         At least k that may be shown today, if there are so many.
         """
-        today = date.today().isoformat()
-        resting = [e for e in self._limited if not applies(self.entries[self._keys[e]], today)]
+        resting = self._resting_on(date.today().isoformat())
         near = _NEAR + left_out
         while True:
-            by_vector = self._entries_of(self._vectors.search(vector, near))
-            found = np.union1d(by_vector, lexical)
-            if resting:
-                found = found[~np.isin(found, resting)]
+            by_vector = self._entry_of_row[self._vectors.search(vector, near)]
+            # Of a hundred numbers Python's sets are done before numpy has begun.
+            found = np.array(sorted({*by_vector.tolist(), *lexical} - resting), dtype=np.int64)
             if len(found) >= k or near >= len(self._questions):
                 return found
             # A few entries' many similar questions filled the list: look further down.
@@ -418,7 +423,7 @@ class Searcher:
         texts, vectors = self._objections[entry]
         cosines = vectors @ vector
         best = int(np.argmax(cosines))
-        if _said(texts[best]) == _said(asked.text):
+        if _said(texts[best]) == _bare(asked.text):
             return texts[best], 2.0  # below all that there is
         excess = float(cosines[best]) - wording
         return (texts[best], excess) if excess > 0 else ("", 0.0)
@@ -452,10 +457,11 @@ class Searcher:
         return {question.id: row for row, question in enumerate(self._questions)}
 
     def _entry_of(self, row: int) -> int:
-        return int(np.searchsorted(self._start, row, side="right")) - 1
+        return int(self._entry_of_row[row])
 
-    def _entries_of(self, rows: np.ndarray) -> np.ndarray:
-        return np.searchsorted(self._start, rows, side="right") - 1
+    @cached_property
+    def _entry_of_row(self) -> np.ndarray:
+        return np.repeat(np.arange(len(self._keys)), np.diff(self._start))
 
 
 def signals_of(snapshot: Snapshot) -> Signals:
@@ -530,16 +536,20 @@ def _moved(
     return places, fresh
 
 
-def _largest(values: np.ndarray, count: int) -> np.ndarray:
+def _largest(values: np.ndarray, count: int) -> list[int]:
     """Return where the ``count`` largest positive values are, in no order."""
     if count < len(values):
-        places = np.argpartition(-values, count)[:count]
+        places = np.argpartition(values, len(values) - count)[-count:]
     else:
         places = np.arange(len(values))
-    return places[values[places] > 0]
+    return places[values[places] > 0].tolist()
 
 
 def _said(text: str) -> str:
     """Return a text without what may differ between two ways of typing the same question."""
-    text = normalise(text)
+    return _bare(normalise(text))
+
+
+def _bare(text: str) -> str:
+    """Return the same of a normalised text."""
     return _UNSAID.sub("", text) or text
