@@ -229,7 +229,7 @@ class Searcher:
             return []
         scores = self._characters.cosines(characters(asked)) + self._sounds.cosines(sounds(asked))
         found = _largest(np.where(scores >= _ALIKE_FROM, scores, 0), k)
-        return [self._keys[place] for place in found[np.argsort(-scores[found], kind="stable")]]
+        return [self._keys[place] for place in sorted(found, key=lambda place: -scores[place])]
 
     @cached_property
     def _shares(self) -> np.ndarray:
