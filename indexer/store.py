@@ -23,6 +23,7 @@ from indexer.records import Entry, Question
 
 _SQLITE_MAGIC = b"SQLite format 3\0"
 _AT_A_TIME = 1000  # vectors that are written in one transaction
+_CACHE, _LARGE_CACHE = -2000, -32_000  # KB, negative as SQLite wants it; the first is its default
 _PAUSE = 0.05  # seconds, at most, between two of them
 # Columns of the query log, and what those say that a row may leave out.
 _UNMARKED = {"text": "", "milliseconds": None, "feedback": "", "chosen": ""}
@@ -215,11 +216,14 @@ class Store(DatabaseFile):
                     f"{self.path}: 期间已发布了第 {revision} 版 (本次改动基于第 "
                     f"{change.base.revision} 版), 什么也没有改。怎么办: 再运行一次同一命令"
                 )
-            if not ahead:
+            if ahead:  # every new question is looked for among the vectors: halves its time
+                db.execute(f"pragma cache_size = {_LARGE_CACHE}")
+            else:
                 _write_vectors(db, change.vectors, list(change.vectors))
             _write_entries(db, steps, revision + 1)
             first_id = _write_questions(db, steps)
             _drop_vectors(db, steps, needed)
+            db.execute(f"pragma cache_size = {_CACHE}")
             self._publish_settings(
                 db,
                 revision + 1,
