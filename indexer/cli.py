@@ -32,6 +32,7 @@ from indexer.history_cli import history, rollback
 from indexer.keyword_cli import keywords
 from indexer.lexicon_cli import signals, synonyms
 from indexer.log_cli import log
+from indexer.neighbours_cli import compare_neighbours
 from indexer.options import BY, PATH, db_option, encoder_option, say
 from indexer.quality_cli import check_quality
 from indexer.regression_cli import regression
@@ -263,6 +264,7 @@ for _command in (
     explain,
     evaluate,
     calibrate,
+    compare_neighbours,
     thresholds,
     keywords,
     synonyms,
