@@ -183,14 +183,11 @@ async def _refuse(
 
 
 def _careful(send: Send) -> Send:
-    """Let nothing but scripts and pictures be kept by a browser, and no site frame a page."""
+    """Let nothing but scripts and pictures be kept by a browser; see headers.py for the rest."""
 
     async def with_headers(message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
-            headers["x-content-type-options"] = "nosniff"
-            headers.setdefault("referrer-policy", "same-origin")
-            headers.setdefault("content-security-policy", "frame-ancestors 'self'")
             if not headers.get("content-type", "").startswith(_STORABLE):
                 headers["cache-control"] = _NEVER_STORED
         await send(message)

@@ -8,6 +8,7 @@ from dataclasses import asdict
 import pytest
 
 import distill.cli
+import faq_app.accounts_cli
 import indexer.cli
 import tables
 from indexer.calibration import default_for
@@ -107,7 +108,12 @@ def test_the_training_curve_is_that_of_the_bundled_encoder(encoder):
 
 
 @pytest.mark.parametrize(
-    ("module", "main"), [("indexer", indexer.cli.main), ("distill", distill.cli.main)]
+    ("module", "main"),
+    [
+        ("indexer", indexer.cli.main),
+        ("distill", distill.cli.main),
+        ("faq_app", faq_app.accounts_cli.main),
+    ],
 )
 def test_every_command_is_in_the_readme(module, main):
     for name in main.commands:
