@@ -112,6 +112,7 @@ class Service:
         self._searcher = Searcher.load(store, encoder)
         self._today = self._remembering(self._searcher, "")
         self._unservable = -1
+        self._unreadable = False
         self._frequent: tuple[float, tuple[str, ...]] = (-FREQUENT_SECONDS, ())
         self._popularity = Popularity(store.entry_hits)
 
@@ -282,7 +283,15 @@ class Service:
 
         A request that meets a reload under way goes on with the old one: it never waits.
         """
-        revision = self._store.revision()
+        try:
+            revision = self._store.revision()
+        except StoreError as error:
+            # The file is gone or cannot be read: what is in memory answers all the same.
+            if not self._unreadable:
+                _log.error("answering from memory: %s", error)
+            self._unreadable = True
+            return self._searcher
+        self._unreadable = False
         fresh = revision in (self._searcher.revision, self._unservable)
         if not fresh and self._reloading.acquire(blocking=False):
             try:
