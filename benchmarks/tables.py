@@ -14,6 +14,7 @@ RESULTS = ROOT / "benchmarks" / "results"
 DOCUMENTS = (
     ROOT / "README.md",
     ROOT / "docs" / "matching.md",
+    ROOT / "docs" / "durability.md",
     ROOT / "data" / "encoder" / "MODEL_CARD.md",
 )
 RANKING = ("recall_at_1", "recall_at_3", "mrr_at_10")
@@ -468,6 +469,44 @@ def _train_splits(trained: Mapping[str, Sequence[str]]) -> list[str]:
     return [label for name, label in SETS.items() if name in used]
 
 
+def _durability(faults: dict) -> str:
+    """Return what the kills of ``faults.py`` led to."""
+    names = {
+        "build": "建库",
+        "import": "导入",
+        "publish": "改一个条目",
+        "weight": "改一个权重",
+        "log": "写日志",
+    }
+    rows = [
+        [
+            names[action],
+            *(str(found[k]) for k in ("kills", "acknowledged", "committed_unsaid", "run_again")),
+        ]
+        for action, found in faults["actions"].items()
+    ]
+    heads = ["被杀时正在", "次数", "回报过的写入", "已提交、未及回报", "重跑到同样结果"]
+    return (
+        f"`benchmarks/faults.py`:随机时刻 SIGKILL {faults['kills']} 次,每次打开、检查、重算全部向量"
+        f"来比。回报过的写入 {faults['acknowledged_writes']} 次,丢失 {faults['lost_writes']} 次;"
+        f"不完整的版本 {faults['broken_revisions']} 个。\n\n" + _table(heads, rows)
+    )
+
+
+def _build(measured: dict) -> str:
+    """Return what a large import takes."""
+    alone = measured["encoding_alone"]
+    return (
+        f"`benchmarks/build.py`:导入 {measured['questions']} 个问题({measured['texts']} 条文字),"
+        f"内存峰值 {measured['peak_mb']} MB,处理器时间 {measured['processor_seconds']} 秒,"
+        f"是只编码同样文字({alone['processor_seconds']} 秒)的 "
+        f"{measured['times_encoding_alone']} 倍;{measured['cores']} 核,开始时负载 "
+        f"{measured['load_average_before']},共 {measured['seconds']} 秒(只编码: "
+        f"{alone['seconds']} 秒)。其间另一个进程写日志,最长等了 "
+        f"{measured['longest_log_wait_seconds']} 秒。"
+    )
+
+
 TABLES = {
     "retrieval": (_retrieval, "faq"),
     "decisions": (_decisions, "faq"),
@@ -483,6 +522,8 @@ TABLES = {
     "timing": (_timing, "speed"),
     "keyword-weights": (_keyword_weights, "perturbation"),
     "pooling": (_pooling, "pooling"),
+    "durability": (_durability, "faults"),
+    "build": (_build, "build"),
     "fine-tuning": (_fine_tuning, "finetune"),
 }
 

@@ -6,7 +6,7 @@ from faults import SHARES, BrokenError, _looked_at, kill_at_random_points
 from indexer.store import Store
 
 
-@pytest.mark.parametrize(("action", "rounds"), list(zip(SHARES, (1, 2, 3, 3, 3), strict=True)))
+@pytest.mark.parametrize(("action", "rounds"), list(zip(SHARES, (2, 3, 3, 3, 1), strict=True)))
 def test_killed_at_a_random_point_nothing_acknowledged_is_lost(action, rounds, tmp_path, encoder):
     chance = random.Random(f"{action} 1")
     outcome = kill_at_random_points(action, rounds, tmp_path, encoder, chance)
