@@ -156,6 +156,13 @@ def test_a_wrong_field_is_named(client, path, body):
     assert "Input" not in response.json()["error"]["message"]  # in Chinese
 
 
+@pytest.mark.parametrize("kind", ["application/json; charset=utf-8", "Application/JSON"])
+def test_however_json_is_announced_the_answer_is_the_same(client, kind):
+    content = '{"query": "怎么退货", "unknown": 1}'.encode()
+    response = client.post("/api/v1/ask", content=content, headers={"content-type": kind})
+    assert (response.status_code, response.json()["entry_id"]) == (200, "refund")
+
+
 @pytest.mark.parametrize("path", ["ask", "search", "explain", "suggest"])
 def test_half_a_character_is_no_servers_failure(client, path):
     response = client.post(f"/api/v1/{path}", content=b'{"query": "a\\ud800"}', headers=JSON)

@@ -74,7 +74,12 @@ class EntryReply(BaseModel):
 
     model_config = ConfigDict(
         json_schema_extra={
-            "example": {**_FIELDS, "entry_id": "refund", "status": "启用", "etag": '"5f2a…"'}
+            "example": {
+                **_FIELDS,
+                "entry_id": "refund",
+                "status": "启用",
+                "etag": '"5f2ac0de12ab34cd"',
+            }
         }
     )
     entry_id: str
@@ -125,7 +130,8 @@ class EffectReply(BaseModel):
 
 
 IfMatch = Annotated[
-    str | None, Header(description="看到的条目的 etag，或 * (无论现在是什么)", examples=['"5f2a…"'])
+    str | None,
+    Header(description="看到的条目的 etag，或 * (无论现在是什么)", examples=['"5f2ac0de12ab34cd"']),
 ]
 
 
