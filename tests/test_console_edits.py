@@ -123,7 +123,7 @@ def test_settings_that_were_moved_are_not_left_unasked(console):
     # And all of it is given up, after a question: that cannot be undone.
     console.button("全部放弃…", "#draft")
     console.says("#revision-notice", "找不回来")
-    console.button("放弃这 1 处改动", "#revision-notice")
+    console.find("#revision-notice [data-event=clear]")[0].click()
     console.says("#revision-notice", "草稿已清空")
 
 
