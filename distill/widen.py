@@ -61,6 +61,6 @@ def _widen(
 
 def _shared(weights: torch.Tensor, origin: torch.Tensor) -> torch.Tensor:
     """Return (n, wide) from (n, narrow): a weight's copies add up to it, each by a random share."""
-    shares = torch.rand(len(weights), len(origin))
+    shares = 1 - torch.rand(len(weights), len(origin))  # never 0, which nothing could divide
     totals = torch.zeros_like(weights).index_add_(1, origin, shares)
     return (weights / totals)[:, origin] * shares

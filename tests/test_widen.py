@@ -56,6 +56,14 @@ def test_a_wider_student_begins_with_the_same_vectors(hidden, layers):
     assert lowest_cosine(vectors(narrow), vectors(wide)) > 0.99999
 
 
+def test_a_share_is_never_nothing(monkeypatch):
+    """A random number of 0 for a unit without a copy would divide its weight by 0."""
+    monkeypatch.setattr(torch, "rand", lambda *size: torch.zeros(size))
+    narrow, wide = student(8), student(12)
+    take_over(wide, narrow.state_dict())
+    assert lowest_cosine(vectors(narrow), vectors(wide)) > 0.99999
+
+
 def test_copies_of_a_unit_learn_apart():
     narrow, wide = student(8), student(16)
     take_over(wide, narrow.state_dict())
