@@ -253,3 +253,19 @@ def test_the_write_ahead_log_stays_bounded_while_readers_overlap(db, monkeypatch
             written = reading.execute("pragma page_count").fetchone()[0] * 4096
     assert written > 20 * limit  # else there was nothing to bound
     assert largest < 10 * limit
+
+
+def test_a_running_service_follows_a_restoration_and_its_log_goes_on(db, tmp_path, encoder):
+    service = Service.open(db, BUNDLE)
+    before = service.ask(QUERY).answer
+    backups.backup(service.store, tmp_path / "b.db")
+    edited(service.store, encoder, "改坏了")
+    assert service.ask(QUERY).answer == "改坏了"
+    done = backups.restore(tmp_path / "b.db", db, "运营甲")
+    reply = service.ask(QUERY)
+    assert (reply.answer, reply.revision) == (before, done.revision) == (before, 3)
+    service.store.log_queries(logged(service.store, 9))
+    service.close()
+    with closing(Store.open(db)) as store:
+        assert {f"9/{n}" for n in range(50)} <= {r["trace_id"] for r in store.logged_queries()}
+        assert find_problems(store, encoder) == []
