@@ -45,12 +45,15 @@ def served(db, *options):
         stderr=subprocess.PIPE,
         encoding="utf-8",
     )
-    assert "已就绪" in process.stderr.readline()
-    yield f"http://127.0.0.1:{port}/"
-    # Chromium is still connected: an open page must not keep the server from ending.
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(20) == 0
-    assert process.stderr.read() == ""
+    try:
+        assert "已就绪" in process.stderr.readline()
+        yield f"http://127.0.0.1:{port}/"
+        # Chromium is still connected: an open page must not keep the server from ending.
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+        assert process.stderr.read() == ""
+    finally:
+        process.kill()  # a test that failed must not leave it running
 
 
 class Browser:
