@@ -132,6 +132,7 @@ def driver(site, tmp_path_factory):
 @pytest.mark.browser
 def test_a_user_is_made_and_let_in_no_more(driver, site):
     console = Console(driver, site[0]).login()
+    console.says("#tabs", "管理")  # it is there once it is known who came
     console.tab("管理", "#user-list table")
     console.unfold("新建用户")
     console.type("#user-new-name textarea, #user-new-name input", "运营乙")
