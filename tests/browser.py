@@ -12,8 +12,11 @@ import pytest
 from tests.conftest import ROOT
 
 
-def chromium(folder):
-    """Start Chromium with its profile in ``folder``; skips where it is not installed."""
+def chromium(folder, language="zh-CN"):
+    """Start Chromium with its profile in ``folder``; skips where it is not installed.
+
+    It prefers Chinese: headless Chromium by itself says en-US, and would be shown English.
+    """
     binary, driver = shutil.which("chromium"), shutil.which("chromedriver")
     if not (binary and driver):
         pytest.skip("Chromium or its driver is not installed")
@@ -28,6 +31,8 @@ def chromium(folder):
         f"--user-data-dir={folder}",
     ):  # fmt: skip
         options.add_argument(flag)
+    # Headless Chromium asks for this preference alone: neither --lang nor the environment.
+    options.add_experimental_option("prefs", {"intl.accept_languages": language})
     options.set_capability("acceptInsecureCerts", True)  # the tests' own nginx signs its own
     options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
     return Chrome(options, Driver(driver))
