@@ -6,8 +6,11 @@ so does a table whose result file is not there yet.
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+import performance_tables as performance
+from markdown_table import table as _table
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
@@ -15,6 +18,7 @@ DOCUMENTS = (
     ROOT / "README.md",
     ROOT / "docs" / "matching.md",
     ROOT / "docs" / "durability.md",
+    ROOT / "docs" / "performance.md",
     ROOT / "data" / "encoder" / "MODEL_CARD.md",
 )
 RANKING = ("recall_at_1", "recall_at_3", "mrr_at_10")
@@ -68,11 +72,6 @@ def read(name: str) -> dict:
     folder = RESULTS.parent if name == "published" else RESULTS
     path = folder / f"{name}.json"
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = ["".join(f"| {cell} " for cell in cells) + "|" for cells in (head, *rows)]
-    return "\n".join([lines[0], "|---" * len(head) + "|", *lines[1:]])
 
 
 def _retrieval(faq: dict) -> str:
@@ -525,6 +524,9 @@ TABLES = {
     "durability": (_durability, "faults"),
     "build": (_build, "build"),
     "fine-tuning": (_fine_tuning, "finetune"),
+    "stages": (performance.stages, "load"),
+    "http": (performance.http, "load"),
+    "soak": (performance.soak, "soak"),
 }
 
 

@@ -10,8 +10,8 @@ import faiss
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-# One query is too little work to share: on 2 cores, 2 threads took 30 times as long as 1, and on
-# busy cores a product of 500 rows in numpy's BLAS 100 times.
+# One query is too little work to share: on 2 cores, 2 threads took 30 times as long as 1, and
+# numpy's BLAS is no different: on busy cores its threads wait for each other.
 faiss.omp_set_num_threads(1)
 threadpool_limits(1, user_api="blas")
 

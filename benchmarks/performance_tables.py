@@ -1,0 +1,89 @@
+"""What do load.json, soak.json and scale.json say? As tables of docs/performance.md.
+
+In: result files, read by tables.py. Out: Markdown.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from markdown_table import table
+
+STAGES = {
+    "ask, reply": "回答的组装",
+    "revision": "有没有新版本",
+    "normalise": "清洗文字",
+    "segment": "切词",
+    "weigh": "权重",
+    "tokenise": "分成 token",
+    "encoder": "编码器(onnxruntime)",
+    "vectors": "向量:扫描、逐问法、整条目",
+    "characters and sounds": "字词和读音的倒排",
+    "signals, order": "六个信号合成、排序",
+    "calibration": "可信度",
+    "negation": "否定",
+    "decision": "决定",
+    "log queue": "排进日志队列",
+}
+
+
+def stages(load: Mapping) -> str:
+    """Return where the time of an answer goes."""
+    ask = load["ask"]
+    spent = ask["stages_us"]
+    total = sum(spent.values())
+    rows = [(STAGES[name], f"{value:.0f}", f"{value / total:.0%}") for name, value in spent.items()]
+    note = (
+        f"进程内 ask,{ask['asked']} 条各不相同的提问,一个线程,记忆关闭:"
+        f"p50 {ask['p50_ms']:.2f} ms,p99 {ask['p99_ms']:.2f} ms。"
+        "其中各步的处理器时间(微秒;测量本身约占 2 %):"
+    )
+    return f"{note}\n\n{table(('步骤', 'µs', '占'), rows)}"
+
+
+def http(load: Mapping) -> str:
+    """Return requests a second, and those of the same server with BERT-base."""
+    ours = load["http"]
+    rows: list[Sequence[str]] = [
+        _row(f"本项目,{name.split()[0]} 个连接", seen)
+        for name, seen in ours.items()
+        if name.endswith("connections")
+    ]
+    rows.append(_row("同样 1000 条再问一遍,8 个连接", ours["asked_again"]))
+    bert = load.get("bert", {})
+    for name in ("onnxruntime", "pytorch"):
+        if name in bert:
+            rows.append(_row(f"BERT-base({name},float32),8 个连接", bert[name]))
+    times = [
+        f"{ours['8 connections']['requests_per_second'] / bert[name]['requests_per_second']:.0f}"
+        for name in ("onnxruntime", "pytorch")
+        if name in bert
+    ]
+    faster = ""
+    if len(times) == 2:
+        faster = f"每秒请求数是 BERT-base 的 {times[0]} 倍(onnxruntime)、{times[1]} 倍(PyTorch)。"
+    asked = sum(seen["requests"] for name, seen in ours.items() if name.endswith("connections"))
+    note = (
+        f"从启动到第一个回答 {ours['start_seconds']:.1f} 秒;问过 {asked} 次、打开过各个页面以后,"
+        f"常驻内存 {ours['memory_mb']:.0f} MB。{faster}"
+    )
+    head = ("POST /api/v1/ask", "请求/秒", "p50 ms", "p99 ms", "请求数")
+    return f"{note}\n\n{table(head, rows)}"
+
+
+def soak(found: Mapping) -> str:
+    """Return what a long run saw."""
+    return (
+        f"{found['asks']} 次提问,{found['threads']} 个线程,{found['seconds']:.0f} 秒,其间 "
+        f"{found['weight_changes']} 次改权重(每 {found['seconds_between_changes']:g} 秒一次):"
+        f"错误 {found['errors']},混了两个版本的回答 {found['mixed']}"
+        f"(在 {found['canaries']} 次查验中),内存增加 {found['memory_growth_mb']:.1f} MB。"
+    )
+
+
+def _row(name: str, seen: Mapping) -> Sequence[str]:
+    return (
+        name,
+        f"{seen['requests_per_second']:.0f}",
+        f"{seen['p50_ms']:.1f}",
+        f"{seen['p99_ms']:.1f}",
+        str(seen["requests"]),
+    )
