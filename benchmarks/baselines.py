@@ -58,7 +58,9 @@ class TfIdf:
             indices += counts
             starts.append(len(indices))
         shape = (len(texts), len(self.columns))
-        return csr_array((np.concatenate(data), indices, starts), shape=shape)
+        # scikit-learn takes 32-bit places only.
+        places = (np.array(each, np.int32) for each in (indices, starts))
+        return csr_array((np.concatenate(data), *places), shape=shape)
 
 
 def cosines(encode: Encode, questions: Sequence[str]) -> Scores:

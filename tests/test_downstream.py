@@ -83,7 +83,7 @@ def test_a_cell_of_each_kind_is_measured(tmp_path, encoder, plain):
     assert 0 <= clustered(system, given, parts, 0)["v_measure"] <= 1
 
 
-def test_the_document_tells_the_figures_of_the_result_file(encoder):
+def test_the_document_tells_the_figures_of_the_result_files(encoder):
     document = (ROOT / "docs" / "tasks.md").read_text("utf-8")
     result = json.loads(
         (ROOT / "benchmarks" / "results" / "sample_classification.json").read_text("utf-8")
@@ -95,6 +95,16 @@ def test_the_document_tells_the_figures_of_the_result_file(encoder):
             f"{test['rows']} 条文本, 准确率 {100 * test['accuracy']:.1f} %, "
             f"宏平均 F1 {100 * test['macro_f1']:.1f} %"
         )
+        assert line in document
+    result = json.loads((ROOT / "benchmarks" / "results" / "neighbours.json").read_text("utf-8"))
+    assert result["encoder"] == encoder.fingerprint
+    for line in (
+        f"最近的一个相同 {100 * result['same_nearest']:.1f} %, "
+        f"前十重合 {100 * result['overlap']:.1f} %",
+        f"教师 {100 * result['own_entry_teacher']:.1f} %, "
+        f"学生 {100 * result['own_entry_student']:.1f} %",
+        f"在学生处不是: {result['lost']} 个",
+    ):
         assert line in document
 
 
