@@ -499,10 +499,9 @@ def _build(measured: dict) -> str:
         f"`benchmarks/build.py`:导入 {measured['questions']} 个问题({measured['texts']} 条文字),"
         f"内存峰值 {measured['peak_mb']} MB,处理器时间 {measured['processor_seconds']} 秒,"
         f"是只编码同样文字({alone['processor_seconds']} 秒)的 "
-        f"{measured['times_encoding_alone']} 倍;{measured['cores']} 核,开始时负载 "
-        f"{measured['load_average_before']},共 {measured['seconds']} 秒(只编码: "
-        f"{alone['seconds']} 秒)。其间另一个进程写日志,最长等了 "
-        f"{measured['longest_log_wait_seconds']} 秒。"
+        f"{measured['times_encoding_alone']} 倍。其间另一个进程写日志,最长等了 "
+        f"{measured['longest_log_wait_seconds']} 秒({measured['cores']} 核,开始时负载已有 "
+        f"{measured['load_average_before']})。"
     )
 
 
