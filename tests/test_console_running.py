@@ -10,7 +10,7 @@ import pytest
 
 from faq_app.console import import_export
 from faq_app.console.running import Stop
-from faq_app.operations import cases, effects, settings, thresholds, words
+from faq_app.operations import cases, effects, missed, settings, thresholds, words
 from faq_app.operations.desk import Desk
 from faq_app.operations.imports import Imports
 from faq_app.operations.vocabulary import vocabulary_of
@@ -196,6 +196,17 @@ def test_after_a_publish_pages_are_made_ready(desk):
     while desk._warming and time.monotonic() < end:
         time.sleep(0.01)
     assert desk._warming is None
+
+
+def test_preparing_what_was_asked_in_vain_leaves_what_somebody_looks_at(desk):
+    for query in ("xyzzy 怎么弄", "plugh 在哪里"):
+        desk.service.feedback(desk.service.ask(query).trace_id, "none_of_these")
+    shown = missed.groups(desk, 7)
+    words.save(desk, "退货", 2.0, "wang")
+    missed.prepare(desk)
+    assert desk.vain is shown
+    again = missed.groups(desk, 7)
+    assert {g.representative for g in again.groups} == {g.representative for g in shown.groups}
 
 
 def test_words_counted_again_are_those_counted_afresh(desk, encoder):
