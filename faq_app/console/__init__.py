@@ -25,7 +25,7 @@ from faq_app.console.acting import QUIET, explained
 from faq_app.console.parts import Markup, element
 from faq_app.guard import ROLE_NAMES, current_user
 from faq_app.operations import entries as listed_entries
-from faq_app.operations import thresholds
+from faq_app.operations import missed, thresholds
 from faq_app.operations import words as listed_words
 from faq_app.operations.desk import Desk
 
@@ -65,6 +65,7 @@ def build(desk: Desk, accounts: Accounts) -> gr.Blocks:
         lambda: listed_words.words(desk),
         lambda: listed_entries.find(desk),
         lambda: thresholds.standing(desk),
+        lambda: missed.prepare(desk),
     )
     with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True) as page:
         bar = gr.HTML(_bar("", ""), apply_default_css=False)
