@@ -56,7 +56,8 @@ def served(db, *options):
         # Chromium is still connected: an open page must not keep the server from ending.
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0
-        assert process.stderr.read() == ""
+        said = process.stderr.read()
+        assert said == "", said
     finally:
         process.kill()  # a test that failed must not leave it running
 

@@ -63,7 +63,12 @@ class Console(Browser):
         return self.find(selector)[0]
 
     def tab(self, name, ready):
-        [t for t in self.find("button[role=tab]") if t.text.strip() == name][0].click()
+        shown = (
+            "[...document.querySelectorAll('button[role=tab]')].find("
+            f"b => b.offsetParent && b.innerText.trim() === {name!r})"
+        )
+        self.until(shown)
+        self.driver.execute_script(f"{shown}.click()")
         self.until(f"document.querySelector({ready!r})?.offsetParent")
 
     def unfold(self, name):
