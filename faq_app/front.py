@@ -30,6 +30,7 @@ MOST_RUNNING = 200  # requests being worked on; a reply would come too late for 
 WRONG_KEY_COST = 10.0  # as many requests as this; see rate_limit.py
 
 _PROGRAMS = ("/api/", "/v1/")
+_GRADIO_EVENTS = f"{HOME}/gradio_api/run/"
 _CHANGING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _MEDIUM = ("/v1/embeddings", "/api/v1/embed")
 _OWN_ID = re.compile(rb"[A-Za-z0-9_.-]{1,64}")
@@ -209,7 +210,9 @@ class Front:
         seconds = time.perf_counter() - exchange.started
         route = _route_of(scope)
         self._metrics.finished(route, scope["method"], status, seconds)
-        level = logging.ERROR if status >= 500 and status != 503 else logging.INFO
+        # Gradio says 500 for what an operator was refused; what really failed is logged by itself.
+        expected = status == 503 or scope["path"].startswith(_GRADIO_EVENTS)
+        level = logging.ERROR if status >= 500 and not expected else logging.INFO
         if not _log.isEnabledFor(level):
             return
         about = {
