@@ -6,8 +6,8 @@ In: any string. Out: its normalised form, and the words that tile it. Nothing he
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from functools import cache, lru_cache
+from typing import NamedTuple
 
 import opencc
 
@@ -21,8 +21,7 @@ _SPACES = re.compile(r"\s+")
 _SPEAKING = re.compile(r"[^\W_]")
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
+class Word(NamedTuple):
     """One word of a normalised text: ``text == normalised[start:end]``."""
 
     text: str
@@ -74,8 +73,8 @@ def segment(text: str, keywords: Iterable[str] = ()) -> tuple[Word, ...]:
 
 def _cut(text: str, start: int, end: int) -> Iterator[Word]:
     for piece in _dictionary().cut(text[start:end]):
-        yield Word(piece, start, start + len(piece))
-        start += len(piece)
+        begun, start = start, start + len(piece)
+        yield Word(piece, begun, start)
 
 
 @lru_cache(maxsize=8)  # the few that are in use at a time, not all there ever were

@@ -24,6 +24,7 @@ from indexer.errors import StoreError
 from indexer.lexical import (
     Features,
     LexicalIndex,
+    NewRows,
     characters,
     cosine,
     coverage,
@@ -56,12 +57,21 @@ _DEEP = 5  # hits that evidence and confidence look at, whatever is asked for
 _UNSAID = re.compile(r"^[\s,.。!?;:~、…]+|[\s,。!?;:~、…]+|[.]+$")
 
 
+# Texts whose features are kept for evaluations, which pass questions over one after another: those
+# of all texts would take ten times as much memory as their vectors.
+_REMEMBERED = 512
+
+
 @dataclass(frozen=True)
-class _Texts:
-    """The features of one text; made once for as long as its vector key stays the same."""
+class _Features:
+    """What one text says."""
 
     characters: Features
     sounds: Features
+
+    @classmethod
+    def of(cls, text: WeightedText) -> "_Features":
+        return cls(characters(text), sounds(text))
 
 
 @dataclass(frozen=True)
@@ -78,17 +88,14 @@ class Searcher:
     _keys: tuple[str, ...]  # of the entries that are switched on, by their number
     _start: np.ndarray  # int64 (entries + 1,): entry e has questions start[e]:start[e + 1]
     _questions: tuple[Question, ...]
-    _texts: tuple[_Texts, ...]  # of each question
     _vectors: VectorIndex
     _wholes: EntryVectors
     _answer_vectors: np.ndarray  # float32 (entries, d), zero where there is nothing to read
-    _answer_texts: tuple[_Texts | None, ...]
     _characters: LexicalIndex
     _sounds: LexicalIndex
     _objections: Mapping[int, tuple[tuple[str, ...], np.ndarray]]  # an entry's 反例, their vectors
-    # What the next revision need not make again: texts by vector key, the vector key of each
-    # question, and of each entry those of its questions and its answer.
-    _known: Mapping[str, _Texts]
+    # What the next revision need not make again: the vector key of each question, and of each entry
+    # those of its questions and its answer.
     _asked: Sequence[str]
     _sayings: Sequence[tuple[tuple[str, ...], str]]
 
@@ -103,18 +110,10 @@ class Searcher:
         require_sound(snapshot.settings, store.path)
         lexicon = Lexicon.of(snapshot.settings)
         reader = lexicon.reader(encoder)
-        before = previous._known if previous else {}
-        known: dict[str, _Texts] = {}
+        keys = snapshot.text_keys()
 
-        def read(text: str, key: str = "") -> str:
-            """Make a text's features unless they are known; return its vector key."""
-            if key not in known and key not in before:
-                weighted = reader.read_stored(text)
-                key = encoder.vector_key(weighted)
-                known[key] = before.get(key) or _Texts(characters(weighted), sounds(weighted))
-            elif key not in known:
-                known[key] = before[key]
-            return key
+        def key_of(text: str) -> str:
+            return keys.get(text) or encoder.vector_key(reader.read_stored(text))
 
         # Switched-off entries are not searched at all.
         of_entry: dict[str, list[Question]] = {
@@ -126,37 +125,35 @@ class Searcher:
         entries = {key: snapshot.entries[key] for key in of_entry if of_entry[key]}
         questions = [question for key in entries for question in of_entry[key]]
         start = np.cumsum([0, *(len(of_entry[key]) for key in entries)])
-        keys = snapshot.text_keys()
-        asked = [read(q.text, keys[q.text]) for q in questions]
+        asked = [key_of(q.text) for q in questions]
         answers = [
-            read(text, keys.get(text, "")) if (text := answer_beginning(entry)) else ""
-            for entry in entries.values()
+            key_of(text) if (text := answer_beginning(entry)) else "" for entry in entries.values()
         ]
         counters = {
-            number: {text: read(text, keys.get(text, "")) for text in texts}
+            number: {text: key_of(text) for text in texts}
             for number, entry in enumerate(entries.values())
             if (texts := counter_examples(entry))
         }
         held = previous._held() if previous else {}
-        vectors = held | _stored_vectors(store, known.keys() - held.keys(), encoder)
+        wanted = {*asked, *answers, *(key for own in counters.values() for key in own.values())}
+        vectors = held | _stored_vectors(store, wanted - held.keys() - {""}, encoder)
         nothing = np.zeros(encoder.dimension, dtype=np.float32)
         matrix = np.array([vectors[key] for key in asked] or [nothing][:0]).reshape(
             len(asked), encoder.dimension
         )
         parts = [slice(a, b) for a, b in pairwise(start.tolist())]
-        texts = [known[key] for key in asked]
-        said = [known[key] if key else None for key in answers]
         # What an entry says, by its vector keys: where they are the same, so are its postings.
         sayings = tuple(zip((tuple(asked[part]) for part in parts), answers, strict=True))
         places, fresh = _moved(previous._sayings if previous else (), sayings)
         same_rows = previous is not None and previous._asked == asked
-        alike = {
-            row: profile(
-                (text.characters for text in texts[parts[row]]), said[row] and said[row].characters
-            )
-            for row in fresh
-        }
-        sounding = {row: profile(text.sounds for text in texts[parts[row]]) for row in fresh}
+        numbered = list(entries.values())
+        alike, sounding = NewRows(), NewRows()
+        for row in fresh:
+            said = [_Features.of(reader.read_stored(q.text)) for q in questions[parts[row]]]
+            answer = answer_beginning(numbered[row])
+            answered = characters(reader.read_stored(answer)) if answer else None
+            alike.add(row, profile((text.characters for text in said), answered))
+            sounding.add(row, profile(text.sounds for text in said))
         return cls(
             revision=snapshot.revision,
             reader=reader,
@@ -168,7 +165,6 @@ class Searcher:
             _keys=tuple(entries),
             _start=start,
             _questions=tuple(questions),
-            _texts=tuple(texts),
             _vectors=previous._vectors if same_rows else VectorIndex(matrix),
             _wholes=previous._wholes
             if same_rows and np.array_equal(previous._start, start)
@@ -176,7 +172,6 @@ class Searcher:
             _answer_vectors=np.array([vectors[key] if key else nothing for key in answers]).reshape(
                 len(answers), encoder.dimension
             ),
-            _answer_texts=tuple(said),
             _characters=(previous._characters if previous else LexicalIndex(())).moved(
                 places, alike, len(sayings)
             ),
@@ -187,7 +182,6 @@ class Searcher:
                 number: (tuple(keys), np.array([vectors[key] for key in keys.values()]))
                 for number, keys in counters.items()
             },
-            _known=known,
             _asked=asked,
             _sayings=sayings,
         )
@@ -300,7 +294,7 @@ class Searcher:
     ) -> list[Hit]:
         """Return the k best entries, best first, for a query as read and encoded."""
         left_out = self._left_out(without)
-        spoken = _Texts(characters(asked), sounds(asked))
+        spoken = _Features.of(asked)
         alike = self._characters.cosines(spoken.characters)
         sounding = self._sounds.cosines(spoken.sounds)
         shares = pairs(spoken.characters)
@@ -392,18 +386,17 @@ class Searcher:
     def _covered(self, asked: WeightedText, hit: Hit, without: Collection[int]) -> float:
         """Return the share of the query's weight in characters that the entry has somewhere."""
         entry = self._entry_of(self._row_of[hit.question_id])
-        said = [
-            self._texts[row].characters
-            for row in range(self._start[entry], self._start[entry + 1])
-            if self._questions[row].id not in without
-        ]
-        if answer := self._answer_texts[entry]:
-            said.append(answer.characters)
+        if rows := self._left_out(without).get(entry):
+            kept, answer = self._said_by(entry, rows)
+            said = [*(text.characters for text in kept), answer]
+            heard = {char for char in asked.text if any(char in features for features in said)}
+        else:
+            heard = {char for char in asked.text if self._characters.has(char, entry)}
         return round(
             sum(
                 weight
                 for char, weight in zip(asked.text, asked.weights.tolist(), strict=True)
-                if any(char in features for features in said)
+                if char in heard
             ),
             5,
         )
@@ -429,20 +422,34 @@ class Searcher:
         return (texts[best], excess) if excess > 0 else ("", 0.0)
 
     def _without(
-        self, entry: int, rows: Collection[int], whitened: np.ndarray, spoken: _Texts
+        self, entry: int, rows: Collection[int], whitened: np.ndarray, spoken: _Features
     ) -> tuple[float, float, float, float]:
         """Return whole, characters, coverage and sound without some of the entry's questions."""
-        kept = [row for row in range(self._start[entry], self._start[entry + 1]) if row not in rows]
+        kept, answer = self._said_by(entry, rows)
         if not kept:
             return (0.0, 0.0, 0.0, 0.0)
-        own = [self._texts[row].characters for row in kept]
-        answer = self._answer_texts[entry] and self._answer_texts[entry].characters
+        own = [text.characters for text in kept]
         return (
             self._wholes.cosine_without(whitened, entry, self._vectors.rows(sorted(rows))),
             cosine(spoken.characters, profile(own, answer)),
-            coverage(pairs(spoken.characters), [*own, answer or {}]),
-            cosine(spoken.sounds, profile(self._texts[row].sounds for row in kept)),
+            coverage(pairs(spoken.characters), [*own, answer]),
+            cosine(spoken.sounds, profile(text.sounds for text in kept)),
         )
+
+    def _said_by(
+        self, entry: int, left_out: Collection[int]
+    ) -> tuple[Sequence[_Features], Features]:
+        """Return what an entry's questions say without some, and its answer's characters."""
+        rows = range(self._start[entry], self._start[entry + 1])
+        kept = [self._features(self._questions[r].text) for r in rows if r not in left_out]
+        answer = answer_beginning(self.entries[self._keys[entry]])
+        return kept, self._features(answer).characters if answer else {}
+
+    @cached_property
+    def _features(self) -> Callable[[str], _Features]:
+        """Return what makes the features of a stored text, and remembers the latest."""
+        read = self.reader.read_stored
+        return lru_cache(_REMEMBERED)(lambda text: _Features.of(read(text)))
 
     def _left_out(self, without: Collection[int]) -> dict[int, set[int]]:
         """Return the rows of the questions with these ids, by entry."""

@@ -7,6 +7,7 @@ from distill.idf import WordIdf
 from distill.weights import Weighting
 from indexer.lexical import (
     LexicalIndex,
+    NewRows,
     characters,
     cosine,
     coverage,
@@ -114,7 +115,7 @@ def test_an_index_that_took_rows_over_is_the_one_made_anew(revisions, query):
         places = np.array([rows.index(row) if row in rows else -1 for row in there], dtype=int)
         fresh = {n: features for n, (_, features) in enumerate(rows) if n not in places}
         before = index.cosines(query).tobytes()
-        moved = index.moved(places, fresh, len(rows))
+        moved = index.moved(places, NewRows(fresh), len(rows))
         assert index.cosines(query).tobytes() == before  # which others are still using
         index, there = moved, rows
         anew = LexicalIndex([features for _, features in rows])
@@ -124,6 +125,6 @@ def test_an_index_that_took_rows_over_is_the_one_made_anew(revisions, query):
 
 def test_features_that_nobody_has_any_more_are_forgotten():
     index = LexicalIndex([{"a": 1.0, "b": 1.0, "c": 1.0}])
-    index = index.moved(np.array([-1]), {0: {"c": 1.0}}, 1)
-    index = index.moved(np.array([0]), {}, 1)
+    index = index.moved(np.array([-1]), NewRows({0: {"c": 1.0}}), 1)
+    index = index.moved(np.array([0]), NewRows(), 1)
     assert index._numbers == {"c": 0}
