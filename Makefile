@@ -25,10 +25,14 @@ run: .venv/installed
 test: .venv-test/installed
 	$(TEST) -m pytest $(ARGS)
 
-.venv/installed: pyproject.toml constraints.txt
+.venv/installed: pyproject.toml requirements.lock requirements-build.lock
 	@$(call make_venv,.venv)
 	@echo "installing into .venv (a minute or two, once) …" >&2
-	@$(RUN) -m pip install $(PIP_FLAGS) -c constraints.txt -e .
+	@# nothing but what the hashes say, nor with what it is built; then the project, which is here
+	@$(RUN) -m pip install $(PIP_FLAGS) --require-hashes -r requirements-build.lock
+	@$(RUN) -m pip install $(PIP_FLAGS) --require-hashes --no-deps --no-build-isolation \
+	  -r requirements.lock
+	@$(RUN) -m pip install $(PIP_FLAGS) --no-deps --no-build-isolation -e .
 	@touch $@
 
 .venv-test/installed: pyproject.toml constraints.txt

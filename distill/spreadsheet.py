@@ -8,8 +8,9 @@ import io
 import re
 from collections.abc import Iterable, Sequence
 
-_FORMULA_LIKE = re.compile(r"'*[=+\-@\t\r]")
-_GUARDED = re.compile(r"'+[=+\-@\t\r]")
+# Full-width signs too: a spreadsheet in Chinese may take them for the others.
+_FORMULA_LIKE = re.compile(r"'*[=+\-@＝＋－＠\t\r\n]")
+_GUARDED = re.compile(r"'+[=+\-@＝＋－＠\t\r\n]")
 
 
 def guard(text: str) -> str:

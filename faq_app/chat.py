@@ -53,8 +53,8 @@ def build_chat(service: Service) -> gr.Blocks:
     def page_of(turns: Turns) -> str:
         return _page(service.frequent_questions(), turns, service.wording)
 
-    def ask(said: str, turns: Turns) -> tuple[Turns, str, str]:
-        if not said.strip():
+    def ask(said: str | None, turns: Turns) -> tuple[Turns, str, str]:
+        if not (said and said.strip()):
             return turns, gr.skip(), gr.skip()  # only a program gets here, not the page
         turns = (*turns, _ask(service, said))
         # What is too long comes back, to be shortened.
@@ -62,15 +62,15 @@ def build_chat(service: Service) -> gr.Blocks:
         return turns, page_of(turns), again
 
     def click_ask(turns: Turns, event: gr.EventData) -> tuple[Turns, str]:
-        turns = (*turns, _ask(service, event.text))
+        turns = (*turns, _ask(service, _given(event, "text")))
         return turns, page_of(turns)
 
     def click_choose(turns: Turns, event: gr.EventData) -> tuple[Turns, str]:
-        turns = _choose(service, turns, event.trace, event.entry)
+        turns = _choose(service, turns, _given(event, "trace"), _given(event, "entry"))
         return turns, page_of(turns)
 
     def click_rate(turns: Turns, event: gr.EventData) -> tuple[Turns, str]:
-        turns = _rate(service, turns, event.trace, event.verdict)
+        turns = _rate(service, turns, _given(event, "trace"), _given(event, "verdict"))
         return turns, page_of(turns)
 
     # private: not offered as an API; programs have /api/ask.
@@ -113,7 +113,18 @@ def theme() -> gr.Theme:
     return gr.themes.Base(font=FONT, font_mono=("ui-monospace", "monospace"))
 
 
+def _given(event: gr.EventData, name: str) -> str:
+    """Return what the page's script sends with a click; "" where another program does not."""
+    try:
+        value = getattr(event, name)
+    except (AttributeError, TypeError):
+        return ""
+    return value if isinstance(value, str) else ""
+
+
 def _ask(service: Service, said: str) -> Turn:
+    # JSON can carry half a character, which no page can be sent.
+    said = said.encode("utf-8", "replace").decode("utf-8")
     try:
         reply = service.ask(said)
     except Exception:

@@ -238,6 +238,10 @@ async def _read(scope: Scope, key: Key | None, receive: Receive) -> Receive:
     if key and key.may("edit"):  # a whole table in one request
         limit, seconds = bodies.LARGE, bodies.LARGE_SECONDS
     claimed = value_of(scope["headers"], b"content-length")
+    if claimed and value_of(scope["headers"], b"transfer-encoding"):
+        # Of two lengths a proxy may have believed the other one.
+        message = "请求体的长度写了两次 (Content-Length 和 Transfer-Encoding)"
+        raise Refused(400, "two_lengths", message, {"connection": "close"})
     if claimed.isdigit() and int(claimed) > limit:
         raise bodies.too_large(limit)
     body = await bodies.read(receive, limit, seconds)

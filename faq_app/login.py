@@ -72,6 +72,8 @@ def login_pages(accounts: Accounts, db: Path) -> Starlette:
             page = await run_in_threadpool(form, request, "wait", 429, name=name, seconds=wait)
             page.headers["retry-after"] = wait
             return page
+        if before := token_of(request.scope):  # one browser, one session
+            await run_in_threadpool(accounts.logout, before, address)
         response = RedirectResponse(_wanted(request), 303)
         response.set_cookie(COOKIE, token, **_cookie(request))
         return response

@@ -14,7 +14,7 @@ from typing import Any
 import click
 import gradio as gr
 import uvicorn
-from fastapi import FastAPI, HTTPException
+from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from faq_app import api, chat, connections, console, health, widget
@@ -27,6 +27,7 @@ from faq_app.login import login_pages
 from faq_app.metrics import Metrics
 from faq_app.operations.desk import Desk
 from faq_app.options import Options
+from faq_app.page_routes import PageRoutes
 from faq_app.service import Service
 
 # Sessions whose transcripts are kept in memory; the oldest is dropped first.
@@ -61,19 +62,21 @@ def create_app(service: Service, options: Options | None = None) -> FastAPI:
     desk = Desk(service, accounts.audit)
     api.install(app, service, desk)
     widget.install(app)
-    _close_files(app)
     console_page = console.build(desk, accounts)
     _mount(
         app,
         console_page,
         HOME,
+        files=True,
         css=console.CSS,
         max_file_size=console.MAX_UPLOAD,
         # A second lock: without the guard before it, Gradio itself lets nobody in.
         auth_dependency=lambda request: getattr(request.scope.get("user"), "name", None),
     )
-    # Nothing is uploaded on the chat page.
-    _mount(app, chat.build_chat(service), "/", css=chat.CSS, max_file_size="1kb")
+    # All pages of a process share one folder: what operators upload and download lies there too.
+    # The chat page has no files.
+    chat_page = chat.build_chat(service)
+    _mount(app, chat_page, "/", files=False, css=chat.CSS, max_file_size="1kb")
     heads = {"/": (chat.TITLE, chat.SUBTITLE), f"{HOME}/": (console.TITLE, console.TITLE)}
     app.add_middleware(_OwnPageHead, heads=heads)
     # Added last, it is asked first.
@@ -93,7 +96,7 @@ class _Fronted(FastAPI):
         return self._front(super().build_middleware_stack())
 
 
-def _mount(app: FastAPI, page: gr.Blocks, path: str, **more: Any) -> None:
+def _mount(app: FastAPI, page: gr.Blocks, path: str, files: bool, **more: Any) -> None:
     page.queue(default_concurrency_limit=8, max_size=64)
     page.state_session_capacity = SESSIONS
     gr.mount_gradio_app(
@@ -107,22 +110,8 @@ def _mount(app: FastAPI, page: gr.Blocks, path: str, **more: Any) -> None:
         theme=chat.theme(),
         **more,
     )
-
-
-def _close_files(app: FastAPI) -> None:
-    """Answer 404 where Gradio would give the chat page's visitors files.
-
-    All pages of a process share one folder: what operators upload and download lies there too. The
-    chat page has no files, and need not fetch other sites' for anybody.
-    """
-
-    def closed(rest: str) -> None:
-        raise HTTPException(404, "这里没有文件")
-
-    for name in ("file", "upload", "proxy", "deep_link", "stream"):
-        # With what stands after the name: file=…, upload_progress.
-        path = f"/gradio_api/{name}{{rest:path}}"
-        app.add_api_route(path, closed, methods=["GET", "HEAD", "POST"], include_in_schema=False)
+    mounted = app.routes[-1]
+    mounted.app = PageRoutes(mounted.app, page, files)
 
 
 def run(

@@ -14,7 +14,7 @@ from pathlib import Path
 from distill.spreadsheet import unguard
 from indexer.errors import TableError
 from indexer.table_columns import HEADER_DEPTH, recognised
-from indexer.table_xlsx import read_workbook
+from indexer.table_xlsx import MAX_COLUMNS, read_workbook, too_wide
 
 _MAX_CELL = 1 << 20  # characters
 _SAMPLE = 1 << 16  # characters that vote on encoding and delimiter
@@ -256,6 +256,8 @@ def _split(path: Path, text: str, delimiter: str, start: int, first_line: int) -
         end = text[position : position + 1]
         position += 1
         if end == delimiter:
+            if len(cells) >= MAX_COLUMNS:
+                raise too_wide(path, line)
             continue
         yield RawRow(opened, tuple(cells))
         if not end:

@@ -11,6 +11,7 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from openpyxl.utils.cell import get_column_letter, range_boundaries
 from indexer.errors import TableError
 from indexer.table_columns import HEADER_DEPTH, find_header
 
+MAX_COLUMNS = 1000  # Excel has 16,384: a few thousand rows with a cell in the last fill the memory
 _MAX_UNPACKED = 512 << 20
 _EMPTY_ROWS = 100  # after so many, what follows is formatting that somebody dragged down
 _LOOK_AHEAD = 10_000  # rows searched behind them, to warn if there was something after all
@@ -47,11 +49,16 @@ def read_workbook(path: Path, data: bytes, sheet: str | None = None) -> Sheet:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             unpacked = sum(item.file_size for item in archive.infolist())
-        if unpacked > _MAX_UNPACKED:
-            raise TableError(
-                f"{path}: 解压后有 {unpacked >> 20} MB, 超过上限 {_MAX_UNPACKED >> 20} MB。"
-                "怎么办: 只保留问答所在的工作表, 或另存为 CSV UTF-8"
-            )
+            if unpacked > _MAX_UNPACKED:
+                raise TableError(
+                    f"{path}: 解压后有 {unpacked >> 20} MB, 超过上限 {_MAX_UNPACKED >> 20} MB。"
+                    "怎么办: 只保留问答所在的工作表, 或另存为 CSV UTF-8"
+                )
+            if any(map(partial(_has_doctype, archive), archive.namelist())):
+                raise TableError(
+                    f"{path}: 里面的 XML 有 DOCTYPE, 表格软件不会这样写。"
+                    "怎么办: 用 Excel 或 WPS 打开并另存为 .xlsx"
+                )
         with warnings.catch_warnings(action="ignore", category=UserWarning):
             return _read(path, data, sheet)
     except TableError:
@@ -63,10 +70,24 @@ def read_workbook(path: Path, data: bytes, sheet: str | None = None) -> Sheet:
         ) from error
 
 
+def _has_doctype(archive: zipfile.ZipFile, name: str) -> bool:
+    """Say whether a part defines entities: a few lines of these grow to gigabytes."""
+    with archive.open(name) as part:
+        return b"<!DOCTYPE" in part.read(_CHUNK).replace(b"\0", b"")  # in UTF-16, too
+
+
 def escape(text: str) -> str:
     """Write what XML cannot hold the way Excel does; reading undoes it."""
     text = _ESCAPED.sub(r"_x005F\g<0>", text)
     return re.sub(r"[\x00-\x08\x0b-\x1f]", lambda match: f"_x{ord(match[0]):04X}_", text)
+
+
+def too_wide(path: Path, line: int) -> TableError:
+    """Return the refusal of a row with too many cells."""
+    return TableError(
+        f"{path}:{line}: 这一行超过 {MAX_COLUMNS} 列。怎么办: 只保留问答所在的列, "
+        "多个相似问写在同一格, 一行一个"
+    )
 
 
 def _read(path: Path, data: bytes, wanted: str | None) -> Sheet:
@@ -80,7 +101,7 @@ def _read(path: Path, data: bytes, wanted: str | None) -> Sheet:
     chosen, rows, notes = "", (), ()
     for name in [wanted] if wanted is not None else visible:
         found = _Layout.scan(data, values[name])
-        found_rows = tuple(_rows(found, data, values[name]))
+        found_rows = tuple(_rows(path, found, data, values[name]))
         head = find_header([cells for _, cells in found_rows[:HEADER_DEPTH]])
         if head is not None or not rows:
             chosen, rows, notes = name, found_rows, tuple(found.notes())
@@ -150,7 +171,9 @@ class _Layout:
                 self.merges.setdefault(top, []).append((left - 1, bottom))
 
 
-def _rows(layout: _Layout, data: bytes, sheet: Any) -> Iterator[tuple[int, tuple[str, ...]]]:
+def _rows(
+    path: Path, layout: _Layout, data: bytes, sheet: Any
+) -> Iterator[tuple[int, tuple[str, ...]]]:
     last, merged = 0, {}  # merged: column → (bottom, text)
     for number, values in enumerate(_values(layout, data, sheet), start=1):
         if number - last > _EMPTY_ROWS + _LOOK_AHEAD:
@@ -158,6 +181,8 @@ def _rows(layout: _Layout, data: bytes, sheet: Any) -> Iterator[tuple[int, tuple
         cells = [_text(value) for value in values]
         while cells and not cells[-1]:
             cells.pop()
+        if len(cells) > MAX_COLUMNS:
+            raise too_wide(path, number)
         if number - last > _EMPTY_ROWS:
             if cells:
                 layout.cut = (

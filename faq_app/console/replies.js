@@ -24,7 +24,7 @@ window.fetch = async (...request) => {
   }
   if (reply.status === 401) session(401);
   // Gradio shows no error of an event that does not queue.
-  if (ours && reply.status === 500)
+  if (ours && reply.status === 422)
     reply.clone().json().then((body) => { if (body.error) refuse(body.error); }, () => {});
   return reply;
 };
