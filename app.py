@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import click
 
+from faq_app import startup
 from faq_app.cors import parse_origin
 from faq_app.options import Options
 from faq_app.rate_limit import Rate
@@ -101,9 +102,10 @@ def main(
         raise click.ClickException(f"{db} 不存在。先建立数据库: {_build_command(db)}")
     listener = _bind(host, port)
     # Imported only now: gradio takes seconds, and neither --help nor a mistake should wait for it.
-    from distill.errors import DistillError
-    from faq_app import request_log, server
-    from indexer.errors import IndexerError
+    with startup.uncollected(), startup.without_stubs():
+        from distill.errors import DistillError
+        from faq_app import request_log, server
+        from indexer.errors import IndexerError
 
     options = Options(require_key, rate_limit, key_rate_limit, cors_origins)
     log = request_log.start(log_level, log_format)

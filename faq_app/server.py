@@ -17,7 +17,7 @@ import uvicorn
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
-from faq_app import api, chat, connections, console, health, widget
+from faq_app import api, chat, connections, console, health, startup, widget
 from faq_app.access import Access
 from faq_app.accounts import Accounts
 from faq_app.front import Front, Load
@@ -126,9 +126,11 @@ def run(
     ``trusted_proxies``: addresses or networks that are believed when they say for whom they ask
     (X-Forwarded-For), and whether over TLS (X-Forwarded-Proto).
     """
-    service = Service.open(db, encoder)
+    with startup.uncollected():
+        service = Service.open(db, encoder)
     try:
-        app = create_app(service, options)
+        with startup.uncollected():
+            app = create_app(service, options)
         try:
             _Server(configuration(app, trusted_proxies), service, app.state.load).run([listener])
         finally:
