@@ -299,7 +299,7 @@ def train(
         },
     }
     if init:
-        record["begun_with"] = _beginning(init)
+        record["begun_with"] = _beginning(init, tokenizer)
     _require_same_run(output, record)
     first = Process.current(config.threads).number == 0
     prepared = output / "data"
@@ -642,23 +642,31 @@ def _write_record(output: Path, record: dict[str, object]) -> None:
     write_whole(output / RUN, json.dumps(record, indent=1).encode())
 
 
-def _beginning(init: Path) -> dict[str, object]:
-    """Tell what a run began with: a run of ours, or the bundle of one."""
+def _beginning(init: Path, tokenizer: Path) -> dict[str, object]:
+    """Tell what a run began with: a run of ours or a bundle, of the same vocabulary."""
     if (init / MANIFEST).exists():
         bundle = Bundle.open(init)
+        vocabulary = bundle.manifest.sha256[TOKENIZER]
         config = bundle.manifest.training.get("config", {})
         found = {"fingerprint": bundle.fingerprint, "metrics": bundle.manifest.metrics}
-        return {"config": config, **found}
-    from distill.train import best_metrics
+    else:
+        from distill.train import best_metrics
 
-    try:
-        config = json.loads((init / RUN).read_text(encoding="utf-8"))["config"]
-    except (OSError, ValueError, TypeError, KeyError) as error:
+        try:
+            begun = json.loads((init / RUN).read_text(encoding="utf-8"))
+            config, vocabulary = begun["config"], begun["sha256"][TOKENIZER]
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise click.ClickException(
+                f"{init}: neither a training run nor a bundle ({type(error).__name__}: {error}). "
+                f"Give one to --init, or leave it out"
+            ) from error
+        found = {"metrics": best_metrics(init)}
+    if vocabulary != file_sha256(tokenizer):  # as many tokens, perhaps, but others
         raise click.ClickException(
-            f"{init}: neither a training run nor a bundle ({type(error).__name__}: {error}). Give "
-            f"one to --init, or leave it out"
-        ) from error
-    return {"config": config, "metrics": best_metrics(init)}
+            f"{tokenizer}: is not the vocabulary that {init} was trained with. Give that one: "
+            f"--tokenizer {init / TOKENIZER}"
+        )
+    return {"config": config, **found}
 
 
 def _require_replaceable(output: Path, encoder: Path) -> None:

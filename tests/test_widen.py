@@ -139,6 +139,12 @@ def test_the_command_names_the_bundle_that_does_not_fit(tmp_path):
     assert f"{BUNDLE}: has 256 hidden units" in result.output
     record = json.loads((tmp_path / "run" / "run.json").read_text(encoding="utf-8"))
     assert record["begun_with"]["fingerprint"] == Bundle.open(BUNDLE).fingerprint
+    other = tmp_path / TOKENIZER
+    other.write_bytes((BUNDLE / TOKENIZER).read_bytes() + b" ")
+    swapped = [part.replace(f"{BUNDLE}/{TOKENIZER}", str(other)) for part in command]
+    result = CliRunner().invoke(main, [*swapped, str(BUNDLE), "-o", f"{tmp_path}/other"])
+    assert result.exit_code == 1
+    assert f"--tokenizer {BUNDLE}/{TOKENIZER}" in result.output
     result = CliRunner().invoke(main, [*command, str(tmp_path), "-o", f"{tmp_path}/other"])
     assert result.exit_code == 1
     assert f"{tmp_path}: neither a training run nor a bundle" in result.output
