@@ -24,7 +24,8 @@ function toLast() {
 function pending(text) {
   const turn = document.createElement('article');
   turn.className = 'turn pending';
-  turn.innerHTML = '<div class="said"></div><div class="card"><span class="dots">●●●</span></div>';
+  turn.innerHTML = '<div class="said" translate="no"></div>'
+    + '<div class="card"><span class="dots">●●●</span></div>';
   turn.firstChild.textContent = text;
   element.querySelector('.log').append(turn);
   toLast();

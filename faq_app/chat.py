@@ -29,6 +29,8 @@ PALETTE = Path(__file__).with_name("palette.css").read_text(encoding="utf-8")
 CSS = PALETTE + Path(__file__).with_name("chat.css").read_text(encoding="utf-8")
 JS = Path(__file__).with_name("chat.js").read_text(encoding="utf-8")
 
+# On what people wrote: neither a browser nor english.js puts it into another language.
+_THEIRS = ' translate="no"'
 # How much of a question that is too long is shown.
 _EXCERPT = 60
 
@@ -178,7 +180,7 @@ def _page(frequent: Sequence[str], turns: Turns, wording: Wording = DEFAULT) -> 
         _WELCOME.format(title=TITLE, subtitle=SUBTITLE, welcome=welcome, chips=_chips(frequent))
     ]
     for turn in turns:
-        said = f'<div class="said">{escape(turn.said)}</div>'
+        said = f'<div class="said"{_THEIRS}>{escape(turn.said)}</div>'
         body = {"answer": _answer, "clarify": _clarify}.get(turn.reply.decision)
         card = body(turn) if body else _refusal(turn, frequent, wording)
         parts.append(f'<article class="turn">{said}<div class="card">{card}</div></article>')
@@ -188,7 +190,7 @@ def _page(frequent: Sequence[str], turns: Turns, wording: Wording = DEFAULT) -> 
 def _answer(turn: Turn) -> str:
     reply = turn.reply
     text = render_answer(reply.answer)
-    category = f"<span>{escape(reply.category)}</span>" if reply.category else ""
+    category = f"<span{_THEIRS}>{escape(reply.category)}</span>" if reply.category else ""
     source = f'<div class="source">匹配问题：{escape(reply.question)}{category}</div>'
     rate = (
         '<span class="ask-rate">这个回答有帮助吗？</span>'
@@ -200,7 +202,8 @@ def _answer(turn: Turn) -> str:
         "useless": "已记录，谢谢。可以换个说法再问一次",
     }.get(turn.verdict, "")
     return (
-        f'<div class="answer">{text}</div>{source}<div class="rate">{rate}{_thanks(thanks)}</div>'
+        f'<div class="answer"{_THEIRS}>{text}</div>{source}'
+        f'<div class="rate">{rate}{_thanks(thanks)}</div>'
     )
 
 
@@ -241,6 +244,8 @@ def _button(event: str, label: str, turn: Turn, *, pressed: bool | None = None, 
     """Return a button; the script sends its data-… attributes with the event."""
     data |= {"event": event, "trace": turn.reply.trace_id}
     attributes = "".join(f' data-{name}="{escape(value)}"' for name, value in data.items())
+    if event == "choose":
+        attributes += _THEIRS
     if pressed is not None:
         attributes += f' aria-pressed="{str(pressed).lower()}"'
     return f'<button type="button"{attributes}>{escape(label)}</button>'
@@ -248,7 +253,8 @@ def _button(event: str, label: str, turn: Turn, *, pressed: bool | None = None, 
 
 def _chips(questions: Sequence[str]) -> str:
     buttons = (
-        f'<button type="button" data-event="ask" data-text="{escape(text)}">{escape(text)}</button>'
+        f'<button type="button" data-event="ask" data-text="{escape(text)}"{_THEIRS}>'
+        f"{escape(text)}</button>"
         for text in questions
     )
     return f'<div class="chips">{"".join(buttons)}</div>'

@@ -1,8 +1,8 @@
 """How do the pages speak English? Where the browser prefers it, a script replaces their sentences.
 
 In: an application. Out: the route of that script, and the tag that fetches it. The sentences and
-what they mean are in english.json; code is written in Chinese alone. tests/test_english.py finds
-any sentence that has no English.
+their English are in english.json, by the module that says them; code is written in Chinese alone.
+tests/test_english.py finds any sentence that has no English.
 """
 
 import hashlib
@@ -14,9 +14,10 @@ from starlette.responses import Response
 
 NAME = "english.js"
 
-SENTENCES: dict[str, str] = json.loads(
+_BY_MODULE: dict[str, dict[str, str]] = json.loads(
     Path(__file__).with_name("english.json").read_text(encoding="utf-8")
 )
+SENTENCES = {chinese: english for said in _BY_MODULE.values() for chinese, english in said.items()}
 _SCRIPT = (
     f"const SENTENCES = {json.dumps(SENTENCES, ensure_ascii=False)};\n"
     + Path(__file__).with_name("english.js").read_text(encoding="utf-8")
@@ -36,8 +37,8 @@ def tag(path: str) -> str:
     return (
         "<script>if (navigator.languages.map((tag) => tag.slice(0, 2).toLowerCase())"
         ".find((tag) => tag === 'zh' || tag === 'en') === 'en')"
-        f" document.head.append(Object.assign(document.createElement('script'), {{src: '{script}'}}))"
-        "</script>"
+        " document.head.append("
+        f"Object.assign(document.createElement('script'), {{src: '{script}'}}))</script>"
     )
 
 

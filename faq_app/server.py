@@ -17,7 +17,7 @@ import uvicorn
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
-from faq_app import api, chat, connections, console, health, startup, widget
+from faq_app import api, chat, connections, console, english, health, startup, widget
 from faq_app.access import Access
 from faq_app.accounts import Accounts
 from faq_app.front import Front, Load
@@ -62,6 +62,7 @@ def create_app(service: Service, options: Options | None = None) -> FastAPI:
     desk = Desk(service, accounts.audit)
     api.install(app, service, desk)
     widget.install(app)
+    english.install(app)
     console_page = console.build(desk, accounts)
     _mount(
         app,
@@ -220,7 +221,7 @@ class _OwnPageHead:
                 return
             body += message.get("body", b"")
             if not message.get("more_body"):
-                page = _own_head(body, *self._heads[scope["path"]])
+                page = _own_head(body, scope["path"], *self._heads[scope["path"]])
                 kept = [pair for pair in start["headers"] if pair[0].lower() != b"content-length"]
                 length = (b"content-length", str(len(page)).encode())
                 await send(start | {"headers": [*kept, length]})
@@ -231,11 +232,11 @@ class _OwnPageHead:
         scope["route"] = edited.get("route")  # for the metrics and the log
 
 
-def _own_head(page: bytes, title: str, description: str) -> bytes:
+def _own_head(page: bytes, path: str, title: str, description: str) -> bytes:
     head = (
         f'<meta property="og:title" content="{title}" />'
         f'<meta property="og:description" content="{description}" />'
-        f"<title>{title}</title>"
+        f"<title>{title}</title>{english.tag(path)}"
     )
     page = _GRADIO_META.sub(b"", page).replace(b'lang="en"', b'lang="zh-CN"', 1)
     return page.replace(b"</head>", head.encode() + b"</head>", 1)

@@ -22,7 +22,7 @@ from faq_app.console import (
     unanswered,
 )
 from faq_app.console.acting import QUIET, explained
-from faq_app.console.parts import Markup, element
+from faq_app.console.parts import Markup, element, theirs
 from faq_app.guard import ROLE_NAMES, current_user
 from faq_app.operations import entries as listed_entries
 from faq_app.operations import missed, thresholds
@@ -138,7 +138,8 @@ def _bar(name: str, role: str) -> Markup:
         method="post",
         action="logout",
     )
-    who = [element("span", f"{name} ({role})"), leave] if name else []
+    named = element("span", theirs(name), " (", element("span", role), ")")
+    who = [named, leave] if name else []
     return element(
         "div",
         element("i", "问"),

@@ -51,12 +51,12 @@ def explained(handler: Callable[..., Any]) -> Callable[..., Any]:
     def explaining(*arguments: Any) -> Any:
         try:
             return handler(*arguments)
+        except gr.Error:  # before ValueError, which it is too
+            raise
         except (IndexerError, DistillError, AccountError, ValueError) as error:
             # Which file the database is in is no matter of the page.
             text = _DATABASE.sub("", str(error))
             raise gr.Error(text, title="没有做成", print_exception=False) from error
-        except gr.Error:
-            raise
         except Exception as error:
             _log.exception("an operator's action failed")
             text = "系统出了点问题, 什么也没有改。怎么办: 刷新页面再试, 或查看服务器日志"

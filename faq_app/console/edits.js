@@ -51,7 +51,8 @@ const leaving = (target) => {
 document.addEventListener('click', (event) => {
   const forms = leaving(event.target);
   if (!forms.length) return;
-  if (window.confirm('有改动还没有保存。要放弃这些改动, 继续吗?')) {
+  const question = '有改动还没有保存。要放弃这些改动, 继续吗?';
+  if (window.confirm(window.inEnglish?.(question) ?? question)) {
     for (const form of forms) unsaved.delete(form);
   } else {
     event.preventDefault();

@@ -47,7 +47,8 @@ def _named(title: str, outcomes: Sequence[Outcome]) -> list[Markup]:
     if not outcomes:
         return []
     rows = [
-        (each.query, element("div", element("p", each.before, class_="soft"), f"→ {each.after}"),
+        (parts.theirs(each.query),
+         element("div", element("p", each.before, class_="soft"), f"→ {each.after}"),
          each.expected)
         for each in outcomes[:_SHOWN]
     ]  # fmt: skip

@@ -116,7 +116,9 @@ def _found(desk: Desk, query: str) -> Markup:
     elif why.decision == "clarify":
         shown = [
             element("h3", "顾客看到: 您是不是想问"),
-            element("ol", *(element("li", hit.standard_question) for hit in why.hits)),
+            element(
+                "ol", *(element("li", parts.theirs(hit.standard_question)) for hit in why.hits)
+            ),
         ]
     refuse = parts.button("judge", "这个提问应拒答", key="", title="加入回归集")
     top = element("section", *verdict, *shown, element("p", refuse), class_="card verdict")
@@ -148,7 +150,7 @@ def _hit(number: int, hit: HitExplanation, why: Explanation) -> Markup:
         element("b", f"{number}"),
         element(
             "div",
-            parts.link("edit", hit.standard_question, key=hit.entry_id),
+            parts.link("edit", parts.theirs(hit.standard_question), key=hit.entry_id),
             element("p", f"最近的问法: {hit.question}", class_="soft"),
             *(element("p", rule, class_="rule") for rule in rules),
         ),
@@ -179,7 +181,8 @@ def _word(word: WordWeight, share: float) -> Markup:
         f"{word.text}: IDF {word.idf:.2f} × 倍数 {word.factor:g} = {word.idf * word.factor:.2f}; "
         f"占全句权重 {word.weight:.0%}, 占相似度作用 {share:+.0%}"
     )
-    label = element("span", word.text, style=f"background:rgba({rgb},{0.75 * depth:.2f})")
+    style = f"background:rgba({rgb},{0.75 * depth:.2f})"
+    label = element("span", word.text, style=style, translate="no")
     factor = f"×{word.factor:g} " if word.factor != 1 else ""
     under = element("small", f"{factor}{share:+.0%}" if depth else f"{factor}·")
     return element(
@@ -208,8 +211,8 @@ def _batch(rows: list[trial.Tried]) -> Markup:
     right = f"; 对 {sum(judged)}, 错 {len(judged) - sum(judged)}" if judged else ""
     marks = {None: "", True: "对", False: "错"}
     cells = [
-        (row.query, parts.decision_chip(row.decision), row.question or "–",
-         parts.confidence_bar(row.confidence), marks[row.right])
+        (parts.theirs(row.query), parts.decision_chip(row.decision),
+         parts.theirs(row.question or "–"), parts.confidence_bar(row.confidence), marks[row.right])
         for row in rows[:_SHOWN]
     ]  # fmt: skip
     more = f"下面是前 {_SHOWN} 条, 全部在下载的文件里。" if len(rows) > _SHOWN else ""

@@ -209,12 +209,20 @@ def _rows(kind: str, rows: Sequence[Any]) -> Markup:
     if not rows:
         return element("p", "没有。", class_="soft")
     if kind == "有误":
-        cells = [(str(r.line), r.reason, _excerpt(" | ".join(filter(None, r.cells)))) for r in rows]
+        cells = [
+            (str(r.line), r.reason, parts.theirs(_excerpt(" | ".join(filter(None, r.cells)))))
+            for r in rows
+        ]
         said = "其余的行照常导入; 下载这些行, 改好以后再导入即可。"
         table = parts.table(("行›", "不能导入, 因为", "内容"), cells)
         return element("div", table, element("p", said, class_="soft"))
     cells = [
-        (entry.key, entry.question, str(len(entry.variants)), _excerpt(entry.answer))
+        (
+            parts.theirs(entry.key),
+            parts.theirs(entry.question),
+            str(len(entry.variants)),
+            parts.theirs(_excerpt(entry.answer)),
+        )
         for entry in rows
     ]
     return parts.table(("编号", "标准问", "相似问›", "答案"), cells)

@@ -255,7 +255,7 @@ def _listing(rows: Sequence[words.WordRow], number: float, filtered: bool) -> Ma
     page = parts.page_of(rows, number)
     cells = [
         (
-            parts.link("pick", row.word, word=row.word, factor=row.factor),
+            parts.link("pick", parts.theirs(row.word), word=row.word, factor=row.factor),
             f"{row.idf:.2f}",
             element("b", f"×{row.factor:g}") if row.factor != 1 else "×1",
             f"{row.weight:.2f}",
@@ -306,7 +306,7 @@ def _ranking(title: str, ranking: words.Ranking, places: dict[str, int], desk: D
         step = before - number if before else 0
         mark = "新" if places and not before else f"{'↑' if step > 0 else '↓'}{abs(step)}"
         moved = element("em", mark, class_="down" if step < 0 else "up")
-        said = element("span", question, " ", moved if step or mark == "新" else "")
+        said = element("span", parts.theirs(question), " ", moved if step or mark == "新" else "")
         return element("li", element("b", str(number)), said, parts.confidence_bar(hit.confidence))
 
     lines = [line(number, hit) for number, hit in enumerate(ranking.hits, 1)]
@@ -326,11 +326,16 @@ def _suggestions(found: words.Suggestions) -> Markup:
         )
     cells = [
         (
-            parts.link("pick", each.change.word, word=each.change.word, factor=each.change.factor),
+            parts.link(
+                "pick",
+                parts.theirs(each.change.word),
+                word=each.change.word,
+                factor=each.change.factor,
+            ),
             f"{each.change.before:g} → {each.change.factor:g}",
             str(len(each.effect.fixed)),
             str(len(each.effect.broken)),
-            "; ".join(each.effect.fixed[:2]),
+            parts.theirs("; ".join(each.effect.fixed[:2])),
             "可信" if each.sound else "可能是巧合",
         )
         for each in found.found
@@ -349,7 +354,7 @@ def _import(change: words.KeywordImport) -> Markup:
     if not change.changed:
         return parts.empty("和现在的调整一样", "没有什么要导入。")
     cells = [
-        (word, f"{before:g}", f"{after:g}")
+        (parts.theirs(word), f"{before:g}", f"{after:g}")
         for word, before, after in change.changed[: parts.PAGE_SIZE]
     ]
     more = f", 前 {parts.PAGE_SIZE} 个是" if len(change.changed) > parts.PAGE_SIZE else ""

@@ -203,8 +203,9 @@ def build(desk: Desk) -> Knowledge:
                     elem_id="entry-search",
                 )  # fmt: skip
                 category = gr.Dropdown(
-                    [("全部分类", "")], value="", label="分类", scale=2, min_width=110
-                )
+                    [("全部分类", "")], value="", label="分类", scale=2, min_width=110,
+                    elem_classes=["theirs"],
+                )  # fmt: skip
                 status = gr.Dropdown(
                     [("全部状态", ""), *entries.STATUSES], value="", label="状态", scale=2,
                     min_width=100,
@@ -229,8 +230,9 @@ def build(desk: Desk) -> Knowledge:
                 look = parts.view(elem_id="entry-look")
             with gr.Row():
                 into = gr.Dropdown(
-                    [], label="分类", allow_custom_value=True, elem_id="entry-category"
-                )
+                    [], label="分类", allow_custom_value=True, elem_id="entry-category",
+                    elem_classes=["theirs"],
+                )  # fmt: skip
                 enabled = gr.Checkbox(label="启用", value=True, elem_classes=["bottom"])
             with gr.Accordion("反例、标签、有效期、编号", open=False):
                 negatives = gr.Textbox(
@@ -338,15 +340,21 @@ def _listing(found: Sequence[Entry], number: float, filtered: bool) -> Markup:
     cells = []
     for entry in page.rows:
         status = entries.status_of(entry)
-        more = f"{len(entry.variants)} 条相似问 · {_excerpt(entry.answer)}"
+        more = parts.theirs(_excerpt(entry.answer))
         cells.append(
             (
                 element(
                     "div",
-                    parts.link("pick", entry.question, key=entry.key),
-                    element("p", more, class_="soft line"),
+                    parts.link("pick", parts.theirs(entry.question), key=entry.key),
+                    element(
+                        "p",
+                        element("span", f"{len(entry.variants)} 条相似问"),
+                        " · ",
+                        more,
+                        class_="soft line",
+                    ),
                 ),
-                element("span", entry.category, class_="soft"),
+                element("span", parts.theirs(entry.category), class_="soft"),
                 element("span", status, class_=f"chip {'on' if status == '启用' else 'off'}"),
             )
         )
@@ -359,8 +367,8 @@ def _warnings(found: Sequence[entries.Nearer]) -> Markup | str:
     lines = [
         element(
             "p",
-            f"「{each.text}」" + ("已是" if each.same else "更接近"),
-            parts.link("pick", f"「{each.entry.question}」", key=each.entry.key),
+            f"「{each.text}」已是" if each.same else f"「{each.text}」更接近",
+            parts.link("pick", parts.theirs(f"「{each.entry.question}」"), key=each.entry.key),
             " 的问法" if each.same else f" (它的问法「{each.question}」)",
         )
         for each in found[:5]

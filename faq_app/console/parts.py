@@ -96,6 +96,11 @@ def pager(page: Slice[Any], unit: str, **data: str) -> Markup:
     )
 
 
+def theirs(text: str) -> Markup:
+    """Return what people wrote, to stay as it is in every language; see english.js."""
+    return element("bdi", text, translate="no")
+
+
 def button(event: str, label: str, class_: str = "", **data: str | float) -> Markup:
     """Return a button that fires ``event`` with its data."""
     attributes = {
@@ -172,4 +177,4 @@ def confidence_bar(value: float) -> Markup:
 
 def rendered(answer: str) -> Markup:
     """Return an answer as customers see it."""
-    return element("div", Markup(render_answer(answer)), class_="answer")
+    return element("div", Markup(render_answer(answer)), class_="answer", translate="no")

@@ -11,7 +11,7 @@ from typing import Any
 
 import gradio as gr
 
-from faq_app.accounts import SHORTEST_PASSWORD, Accounts, User
+from faq_app.accounts import SHORTEST_PASSWORD, Accounts, AuditRow, User
 from faq_app.console import parts
 from faq_app.console.acting import BUSY, QUIET, download, explained
 from faq_app.console.parts import Markup, element
@@ -162,7 +162,7 @@ def _chosen(accounts: Accounts, name: str) -> tuple[Any, ...]:
     """Return what the form shows of a user."""
     user = accounts.user(name)
     return (
-        element("h3", f"{user.name} ", _status(user)),
+        element("h3", parts.theirs(user.name), " ", _status(user)),
         user.name,
         user.role,
         gr.Column(visible=True),
@@ -183,7 +183,7 @@ def _nobody() -> Markup:
 def _user_list(users: list[User]) -> Markup:
     rows = [
         (
-            parts.link("pick", user.name, user=user.name),
+            parts.link("pick", parts.theirs(user.name), user=user.name),
             element("span", ROLE_NAMES[user.role], class_="soft"),
             _MAY[user.role],
             element("span", parts.local_time(user.created), class_="soft"),
@@ -192,6 +192,12 @@ def _user_list(users: list[User]) -> Markup:
         for user in users
     ]
     return parts.table(("用户", "角色", "可以", "新建于", ""), rows)
+
+
+def _detail(row: AuditRow) -> str:
+    """Return what it was done to; of drafts and regression cases, that is what people wrote."""
+    ours = ": " not in row.what or row.detail.endswith(" 处改动")
+    return row.detail if ours else parts.theirs(row.detail)
 
 
 def _log(accounts: Accounts) -> tuple[Any, list[Any], list[Any]]:
@@ -205,9 +211,9 @@ def _log(accounts: Accounts) -> tuple[Any, list[Any], list[Any]]:
         cells = [
             (
                 element("span", parts.local_time(row.at), class_="soft"),
-                row.by or "–",
+                parts.theirs(row.by or "–"),
                 row.what,
-                element("span", row.detail, class_="soft wrap"),
+                element("span", _detail(row), class_="soft wrap"),
                 element("span", row.address, class_="soft"),
             )
             for row in rows
@@ -239,7 +245,10 @@ def _log(accounts: Accounts) -> tuple[Any, list[Any], list[Any]]:
         return path
 
     with gr.Row():
-        by = gr.Dropdown([_EVERYBODY], value="", label="谁", min_width=140, elem_id="log-by")
+        by = gr.Dropdown(
+            [_EVERYBODY], value="", label="谁", min_width=140, elem_id="log-by",
+            elem_classes=["theirs"],
+        )  # fmt: skip
         text = gr.Textbox(label="做了什么 (含有的字)", min_width=160, elem_id="log-text")
         first = gr.Textbox(
             label="从 (回车)", placeholder="2026-01-01", min_width=120, elem_id="log-first"

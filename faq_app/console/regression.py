@@ -174,7 +174,7 @@ def _listing(desk: Desk, search: str, number: int) -> Markup:
 
 def _row(desk: Desk, case: RegressionCase) -> tuple[str, ...]:
     entry = desk.searcher.entries.get(case.entry_key)
-    wanted = entry.question if entry else f"{case.entry_key} (没有这个条目)"
+    wanted = parts.theirs(entry.question) if entry else f"{case.entry_key} (没有这个条目)"
     if not case.entry_key:
         wanted = "应拒答"
     switch, on = ("停用", 0) if case.enabled else ("启用", 1)
@@ -186,7 +186,7 @@ def _row(desk: Desk, case: RegressionCase) -> tuple[str, ...]:
     )
     rest = "" if case.enabled else element("span", "停用", class_="chip off")
     origin = element("span", f"{case.origin} {case.added_by}", class_="soft")
-    return element("div", case.query, " ", rest), wanted, origin, tools
+    return element("div", parts.theirs(case.query), " ", rest), wanted, origin, tools
 
 
 def _run(desk: Desk, done: Run) -> Markup:
@@ -228,8 +228,8 @@ def _failure(desk: Desk, case: Case) -> tuple[str, str, str]:
     entries = desk.searcher.entries
     shown, wanted = entries.get(case.shown), entries.get(case.expected)
     got = f"{DECISIONS[case.decided]}: {shown.question}" if shown else DECISIONS[case.decided]
-    expected = wanted.question if wanted else case.expected or "应拒答"
-    return case.query.query, got, expected
+    expected = parts.theirs(wanted.question if wanted else case.expected)
+    return parts.theirs(case.query.query), got, expected if case.expected else "应拒答"
 
 
 def _curve(desk: Desk) -> Markup:

@@ -18,6 +18,7 @@ from faq_app.guard import require
 from faq_app.operations import past
 from faq_app.operations.desk import Desk
 from indexer.history import Changes, EntryChange, FieldChange
+from indexer.options import BY
 from indexer.revisions import Revision, setting_name
 
 _SHOWN = 100  # changed entries; more are only counted
@@ -124,8 +125,9 @@ def _row(revision: Revision, now: int) -> tuple[str, ...]:
         since = element("span", parts.link("since", "回到这版…", revision=number))
     look = parts.link("look", revision.what, revision=number) if number > 1 else revision.what
     when = element("span", parts.local_time(revision.at), class_="soft")
+    who = parts.theirs(revision.by) if revision.by not in ("", BY) else BY
     return (
-        str(number), when, element("span", revision.by or "命令行"), look,
+        str(number), when, element("span", who), look,
         _judged(revision.regression), since,
     )  # fmt: skip
 
@@ -143,7 +145,10 @@ def _changes(found: Changes, now: int) -> Markup:
     head = [element("h3", f"第 {found.before} 版 → 第 {found.after} 版")]
     body: list[Markup] = []
     if found.keywords:
-        rows = [(word.name, f"{word.before:g}", f"{word.after:g}") for word in found.keywords]
+        rows = [
+            (parts.theirs(word.name), f"{word.before:g}", f"{word.after:g}")
+            for word in found.keywords
+        ]
         body += [element("h3", "关键词"), parts.table(("词", "之前›", "之后›"), rows, "narrow")]
     if found.settings:
         rows = [
@@ -175,7 +180,7 @@ def _entry(change: EntryChange) -> Markup:
     chip = element("span", name, class_=f"chip {tone}")
     return element(
         "details",
-        element("summary", chip, f" {question}"),
+        element("summary", chip, " ", parts.theirs(question)),
         parts.table(("", "之前", "之后"), rows),
         class_="entry-change",
         **opened,
@@ -190,11 +195,15 @@ def _pair(field: FieldChange) -> tuple[Markup | str, Markup | str]:
         new = [text for text in after if text not in before]
         if gone or new:
             return _lines(gone, "− "), _lines(new, "+ ")
-    return plain(before), plain(after)
+    return _side(before), _side(after)
+
+
+def _side(value: Any) -> str:
+    return plain(value) if isinstance(value, bool) else parts.theirs(plain(value))
 
 
 def _lines(texts: Sequence[str], mark: str) -> Markup:
-    return element("div", *(element("p", mark + text) for text in texts))
+    return element("div", *(element("p", parts.theirs(mark + text)) for text in texts))
 
 
 def _nothing_yet() -> Markup:

@@ -153,7 +153,7 @@ def _table(store: Store, period: Period, report: str, number: float) -> Markup:
         f"{title}›" if cell[:1].isdigit() and place else title
         for place, (title, cell) in enumerate(zip(chosen.titles, numeric, strict=True))
     )
-    cells = [tuple(cell or "–" for cell in row.cells()) for row in page.rows]
+    cells = [tuple(parts.theirs(cell or "–") for cell in row.cells()) for row in page.rows]
     return element("div", parts.table(head, cells), parts.pager(page, "行"))
 
 

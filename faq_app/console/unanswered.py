@@ -151,7 +151,7 @@ def _group(desk: Desk, group: QueryGroup) -> Markup:
         element("b", str(group.count)),
         element(
             "div",
-            element("b", name),
+            element("b", parts.theirs(name)),
             element("p", *reasons, f" 最近 {parts.local_time(group.last_asked)}", class_="soft"),
         ),
         parts.button("create", "新建条目", group=name),
@@ -161,7 +161,7 @@ def _group(desk: Desk, group: QueryGroup) -> Markup:
     nearest = [
         element(
             "li",
-            element("span", desk.searcher.entries[hit.entry_id].question),
+            element("span", parts.theirs(desk.searcher.entries[hit.entry_id].question)),
             parts.confidence_bar(hit.confidence),
             parts.button("attach", "加为它的相似问", group=name, key=hit.entry_id),
         )
@@ -186,6 +186,7 @@ def _group(desk: Desk, group: QueryGroup) -> Markup:
 
 
 def _query(query: UnansweredQuery) -> Markup:
-    again = " · 以前处理过" if query.handled_before else ""
+    again = [" · ", element("span", "以前处理过")] if query.handled_before else []
     box = element("input", type="checkbox", checked="", value=query.text)
-    return element("li", element("label", box, f" {query.text} ({query.count} 次){again}"))
+    text, times = parts.theirs(query.text), element("span", f"({query.count} 次)")
+    return element("li", element("label", box, " ", text, " ", times, *again))
