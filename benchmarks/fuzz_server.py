@@ -153,8 +153,8 @@ def api(cases: int, number: int, count: Callable[[str], None]) -> None:
     with site() as here:
         schema = schemathesis.openapi.from_dict(here.client.get("/api/openapi.json").json())
         operations = [found.ok() for found in schema.get_all_operations()]
-        # Each operation and key has its share; one more for the first ones, until all are given.
         pairs = [(operation, scope) for operation in operations for scope in SCOPES]
+        random.Random(number).shuffle(pairs)  # few cases are for some of them, others each time
         for place, (operation, scope) in enumerate(pairs):
             share = cases // len(pairs) + (place < cases % len(pairs))
             if share:

@@ -6,7 +6,7 @@ import pytest
 
 import fuzz
 
-FEW = {"api": 150, "uploads": 12, "pages": 40, "wire": 25, "bodies": 40}
+FEW = {"api": 45, "uploads": 12, "pages": 40, "wire": 25, "bodies": 40}
 
 
 @pytest.mark.parametrize("name", fuzz.PARTS)
