@@ -19,6 +19,7 @@ from distill.speed import FLOAT32, TORCH, BertBase
 from distill.weights import WeightedText
 from faq_app.server import configuration, create_app
 from faq_app.service import Service
+from faq_app.startup import uncollected
 from indexer.store import Store
 
 PEERS = {"onnxruntime": FLOAT32, "pytorch": TORCH}
@@ -56,10 +57,12 @@ def main() -> None:
             bert.calls(1, characters, 1)[PEERS[options.peer]]()
 
         encoder = BertEncoder(ours.bundle, ours.weighting, ours._tokenizer, ours._session, run)
-        service = Service(Store.open(options.db), encoder, remembered=0)
+        with uncollected():  # as for ours
+            service = Service(Store.open(options.db), encoder, remembered=0)
+            app = create_app(service)
         listener = socket.socket()
         listener.bind(("127.0.0.1", options.port))
-        uvicorn.Server(configuration(create_app(service))).run([listener])
+        uvicorn.Server(configuration(app)).run([listener])
         service.close()
 
 

@@ -26,6 +26,7 @@ import numpy as np
 
 from distill.encoder import Encoder
 from faq_app.service import Service
+from faq_app.startup import uncollected
 from http_load import ask_all
 from indexer.build import publish
 from indexer.store import Store
@@ -37,7 +38,7 @@ RESULT = ROOT / "benchmarks" / "results" / "load.json"
 WORDINGS, ASKED, WARM = 5, 4000, 200
 CONNECTIONS = (1, 8, 32)
 BERT_ASKED = 160  # of BERT-base, at some 20 a second
-PAGES = ("/", "/admin/", "/healthz", "/readyz", "/metrics", "/api/openapi.json", "/widget.js")
+PAGES = ("/", "/admin/login", "/healthz", "/readyz", "/metrics", "/api/openapi.json", "/widget.js")
 
 
 def main() -> None:
@@ -70,7 +71,7 @@ def _keep(part: str, found: dict[str, Any]) -> None:
         "cores": os.cpu_count(),
         "encoder": Encoder.load(ROOT / "data" / "encoder").fingerprint,
         "versions": {"python": platform.python_version()}
-        | {name: version(name) for name in ("numpy", "onnxruntime", "faiss-cpu", "uvicorn")},
+        | {name: version(name) for name in ("numpy", "onnxruntime", "faiss-cpu", "uvicorn", "uvloop")},
         part: found,
     }
     RESULT.write_text(json.dumps(kept, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
@@ -86,7 +87,8 @@ def _build(db: Path, texts: Sequence[str]) -> None:
 def _ask(db: Path, queries: Sequence[str]) -> dict[str, Any]:
     """Ask in this process, one after another."""
     store = Store.open(db)
-    service = Service(store, Encoder.load(ROOT / "data" / "encoder"), remembered=0)
+    with uncollected():  # as the server does
+        service = Service(store, Encoder.load(ROOT / "data" / "encoder"), remembered=0)
     for query in queries[:WARM]:
         service.ask(query)
     times, processor = [], time.thread_time()
