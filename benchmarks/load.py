@@ -71,7 +71,10 @@ def _keep(part: str, found: dict[str, Any]) -> None:
         "cores": os.cpu_count(),
         "encoder": Encoder.load(ROOT / "data" / "encoder").fingerprint,
         "versions": {"python": platform.python_version()}
-        | {name: version(name) for name in ("numpy", "onnxruntime", "faiss-cpu", "uvicorn", "uvloop")},
+        | {
+            name: version(name)
+            for name in ("numpy", "onnxruntime", "faiss-cpu", "uvicorn", "uvloop")
+        },
         part: found,
     }
     RESULT.write_text(json.dumps(kept, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")

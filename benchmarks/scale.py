@@ -59,7 +59,7 @@ class Sentences:
     def unit(self, rows: slice) -> np.ndarray:
         """Return vectors as float32 of unit length: half precision shortens them a little."""
         found = self.vectors[rows].astype(np.float32)
-        found /= np.linalg.norm(found, axis=1, keepdims=True)
+        found /= np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-12)
         return found
 
 

@@ -526,6 +526,7 @@ TABLES = {
     "stages": (performance.stages, "load"),
     "http": (performance.http, "load"),
     "soak": (performance.soak, "soak"),
+    "sizes": (performance.sizes, "scale"),
 }
 
 
