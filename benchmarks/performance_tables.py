@@ -34,7 +34,7 @@ def stages(load: Mapping) -> str:
     note = (
         f"进程内 ask,{ask['asked']} 条各不相同的提问,一个线程,记忆关闭:"
         f"p50 {ask['p50_ms']:.2f} ms,p99 {ask['p99_ms']:.2f} ms。"
-        "其中各步的处理器时间(微秒;测量本身约占 2 %):"
+        "其中各步的处理器时间(微秒,含测量本身):"
     )
     return f"{note}\n\n{table(('步骤', 'µs', '占'), rows)}"
 

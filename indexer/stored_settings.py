@@ -34,8 +34,10 @@ def require_sound(settings: Mapping[str, Any], path: Path) -> None:
 
 def _signals(stored: Any) -> None:
     names = {field.name for field in fields(Signals)}
-    if not isinstance(stored, Mapping) or set(stored) != names:
-        raise ValueError(f"要有 {', '.join(sorted(names))} 各一个权重")
+    if not isinstance(stored, Mapping):
+        raise ValueError("不是各信号的权重")
+    if unknown := set(stored) - names:  # one that is not named weighs nothing
+        raise ValueError(f"没有信号 {', '.join(sorted(unknown))}, 只有 {', '.join(sorted(names))}")
     for name, weight in stored.items():
         if not _is_number(weight) or not 0 <= weight < math.inf:  # nor is NaN
             raise ValueError(f"{name} 的权重 {weight} 不是 ≥ 0 的数")
