@@ -1,7 +1,7 @@
 """Where does each microsecond of an answer go? Functions are timed from outside, by their names.
 
 In: a database and queries. Out: processor microseconds a query of each stage, less what the stages
-inside it took. Imported by load.py; timing costs some 2 % of its own.
+inside it took. Imported by load.py, the timing itself included.
 """
 
 import functools
