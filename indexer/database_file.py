@@ -12,11 +12,13 @@ import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from sqlite_utils import Database
 
 from indexer.errors import DamagedError, StoreError
 
+CLOSE_SECONDS = 5  # how long a reader is waited for at the end
 BUSY_SECONDS = 10  # how long a writer waits for another process
 # Above this the write-ahead log is written back at once. SQLite alone starts it anew only when it
 # meets no reader: with four that overlap it held all that was ever written.
@@ -32,15 +34,23 @@ class DatabaseFile:
         self.path = path
         self._local = threading.local()
         self._writing = threading.RLock()
-        # Weakly: a thread that ends takes its connection with it.
-        self._open: weakref.WeakSet[Database] = weakref.WeakSet()
+        # Weakly: a thread that ends takes its connection with it. Each has a lock, held while used.
+        self._open: weakref.WeakKeyDictionary[Database, Any] = weakref.WeakKeyDictionary()
         self._identity: tuple[int, int] | None = None
         self._checkpoint_above = WAL_LIMIT
 
     def close(self) -> None:
-        """Close the connections of all threads."""
-        for db in list(self._open):
-            db.conn.close()
+        """Close the connections of all threads, each when its thread has done with it.
+
+        SQLite does not survive one that is closed under it. Who reads on for longer than
+        CLOSE_SECONDS keeps the connection.
+        """
+        for db, using in list(self._open.items()):
+            if using.acquire(timeout=CLOSE_SECONDS):
+                try:
+                    db.conn.close()
+                finally:
+                    using.release()
 
     @contextmanager
     def reading(self) -> Iterator[Database]:
@@ -48,7 +58,7 @@ class DatabaseFile:
 
         For the modules that keep tables of their own in this database. Raises StoreError.
         """
-        with explaining(self.path):
+        with explaining(self.path), self._using:
             if self._db.conn.in_transaction:
                 yield self._db
                 return
@@ -65,7 +75,7 @@ class DatabaseFile:
         All is undone if anything is raised. What is committed survives the process; ``durable``,
         it also survives a loss of power, for which the disk is waited for. Raises StoreError.
         """
-        with explaining(self.path), self._writing:
+        with explaining(self.path), self._writing, self._using:
             self._require_same_file()
             conn = self._db.conn
             conn.execute(f"pragma synchronous = {'full' if durable else 'normal'}")
@@ -89,16 +99,20 @@ class DatabaseFile:
 
         What was deleted is not in it. Raises StoreError, about ``path``.
         """
-        connection = self._db.conn
-        with explaining(path):
-            connection.execute("vacuum into ?", [str(path)])
+        with explaining(path), self._using:
+            self._db.conn.execute("vacuum into ?", [str(path)])
 
     @property
     def _db(self) -> Database:
         if not hasattr(self._local, "db"):
             self._local.db = Database(self._connect())
-            self._open.add(self._local.db)
+            self._open[self._local.db] = threading.RLock()
         return self._local.db
+
+    @property
+    def _using(self) -> Any:
+        """Return the lock of this thread's connection."""
+        return self._open[self._db]
 
     def _connect(self) -> sqlite3.Connection:
         self._require_same_file()

@@ -307,3 +307,25 @@ def test_a_database_of_an_earlier_version_goes_on(tmp_path):
     store.publish(Publication(snapshot, (), keys, vectors, {}))
     assert store.vectors(["a", "b", "new"]).keys() == {"a", "new"}
     assert store.snapshot().other_keys == {"点退": "new"}
+
+
+def test_a_connection_in_use_is_not_closed_under_its_thread(tmp_path):
+    store = Store.create(tmp_path / "faq.db")
+    reading, closing, done = threading.Event(), threading.Event(), []
+
+    def read():
+        with store.reading() as db:
+            reading.set()
+            closing.wait(5)
+            for _ in range(200):
+                db.execute("select count(*) from settings").fetchone()
+            done.append("read")
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    assert reading.wait(5)
+    threading.Timer(0.05, closing.set).start()
+    store.close()
+    done.append("closed")
+    thread.join()
+    assert done == ["read", "closed"]
