@@ -194,7 +194,7 @@ def _numbered_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
             io.TextIOWrapper(raw, "utf-8-sig", errors="surrogateescape", newline="") as file,
         ):
             lines = _lines(path, file)
-            rows = _csv_rows(path, lines) if _kind(path) == ".csv" else _tab_rows(lines)
+            rows = csv_rows(path, lines) if _kind(path) == ".csv" else _tab_rows(lines)
             for number, cells in rows:
                 cells = [" ".join(cell.split()) for cell in cells]  # a quoted cell may break lines
                 if any(cells):
@@ -250,16 +250,19 @@ def _tab_rows(lines: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
     return enumerate((line.split("\t") for line in lines), 1)
 
 
-def _csv_rows(path: Path, lines: Iterator[str]) -> Iterator[tuple[int, list[str]]]:
-    reader = csv.reader(lines, strict=True)  # a quote left open would swallow the rows behind it
+def csv_rows(
+    path: Path, lines: Iterable[str], delimiter: str = ","
+) -> Iterator[tuple[int, list[str]]]:
+    """Yield the number of each row's first line, from 1, and its cells; raises CorpusError."""
+    # Strict: a quote left open would swallow the rows behind it.
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
     while True:
         number = reader.line_num + 1
         try:
             cells = next(reader, None)
         except csv.Error as error:
             raise CorpusError(
-                f"{path}:{number}: cannot be read as CSV ({error}). Is a quotation mark not "
-                f"closed, or not doubled?"
+                f"{path}:{number}: 不是表格 ({error})。怎么办: 检查这一行起的引号是否配对"
             ) from error
         if cells is None:
             return

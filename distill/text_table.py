@@ -4,12 +4,12 @@ In: a csv or tsv with a header (文本,标签 or text,label), or a txt of one te
 encoding. Out: ``TextTable``. Whether a label or a text will do is decided where it is used.
 """
 
-import csv
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from distill.corpus import csv_rows
 from distill.errors import CorpusError
 from distill.spreadsheet import unguard
 from distill.text import normalise
@@ -92,19 +92,9 @@ def _table(path: Path, text: str, *, labelled: bool) -> tuple[tuple[str, ...], t
     named = (first.split(delimiter) for delimiter in _DELIMITERS)
     known = [sum(_is(name, TEXT_NAMES + LABEL_NAMES) for name in names) for names in named]
     delimiter = _DELIMITERS[known.index(max(known))]
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     rows: list[tuple[int, tuple[str, ...]]] = []
-    while True:
-        number = reader.line_num + 1
-        try:
-            cells = next(reader, None)
-        except csv.Error as error:
-            raise CorpusError(
-                f"{path}:{number}: 不是表格 ({error})。怎么办: 检查这一行起的引号是否配对"
-            ) from error
-        if cells is None:
-            break
-        cells = tuple(unguard(cell.strip()) for cell in cells)
+    for number, read in csv_rows(path, io.StringIO(text, newline=""), delimiter):
+        cells = tuple(unguard(cell.strip()) for cell in read)
         if any(cells):
             rows.append((number, cells))
     if not rows:

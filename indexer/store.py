@@ -263,10 +263,6 @@ class Store(DatabaseFile):
         with self.transaction() as db:
             self._write_settings(db, settings)
 
-    def log_query(self, row: Mapping[str, Any]) -> None:
-        """Add a row to the query log; see ``log_queries``."""
-        self.log_queries([row])
-
     def log_queries(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Add rows to the query log: all of them, or none if StoreError is raised.
 

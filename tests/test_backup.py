@@ -37,7 +37,7 @@ def store(tmp_path):
 
 
 def test_a_backup_holds_what_the_database_held_and_only_its_owner_reads_it(store, tmp_path):
-    store.log_query(ROW | {"trace_id": "a", "hits": []})
+    store.log_queries([ROW | {"trace_id": "a", "hits": []}])
     target = tmp_path / "b.db"
     found = backup(store, target)
     assert (found.revision, found.rows["entries"], found.rows["query_log"]) == (1, 2, 1)
@@ -50,7 +50,7 @@ def test_a_backup_holds_what_the_database_held_and_only_its_owner_reads_it(store
 
 def test_what_was_pruned_is_not_in_the_backup(store, tmp_path):
     secret = "我的秘密提问"
-    store.log_query(ROW | {"trace_id": "a", "hits": [], "query": secret})
+    store.log_queries([ROW | {"trace_id": "a", "hits": [], "query": secret}])
     with store.transaction() as db:
         db.execute("delete from query_log")
     backup(store, tmp_path / "b.db")
@@ -96,7 +96,7 @@ def test_backups_taken_while_another_thread_publishes_and_logs_are_each_whole(st
                 if stop.is_set():
                     return
                 publish(store, entry(number))
-                store.log_query(ROW | {"trace_id": str(number), "hits": []})
+                store.log_queries([ROW | {"trace_id": str(number), "hits": []}])
         except StoreError as error:
             failures.append(error)
 
@@ -119,7 +119,7 @@ def test_what_is_restored_is_a_new_revision_that_an_open_store_sees(store, tmp_p
     now = store.snapshot()
     publish(store, replace(entry(1), answer="改过"), entry(3))
     publish(store, entry(4))
-    store.log_query(ROW | {"trace_id": "later", "hits": []})
+    store.log_queries([ROW | {"trace_id": "later", "hits": []}])
     highest = max(q.id for q in store.snapshot().questions)
 
     done = restore(source, store.path, "运营甲")

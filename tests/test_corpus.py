@@ -80,7 +80,7 @@ GOOD = "怎么退货\n\n发票怎么开\n".encode()
         # Far from the line that is read when the first byte is decoded, yet exact.
         ("a.txt", GOOD + "退货".encode("gb18030"), "a.txt:4: .* UTF-8 .*0xcd.*iconv"),
         ("a.csv", b"a,b\n" + "退".encode("gb18030"), "a.csv:2: .* UTF-8"),
-        ("a.csv", b'a,b\n"c\nd",e\n"f,g\nh,i\n', "a.csv:4: .* quotation mark"),
+        ("a.csv", b'a,b\n"c\nd",e\n"f,g\nh,i\n', "a.csv:4: .*引号是否配对"),
         ("a.txt.xz", lzma.compress(GOOD * 9000)[:-60], r"a.txt.xz:\d+: .*fetch it again"),
     ],
 )

@@ -81,7 +81,7 @@ def test_between_the_vectors_of_an_import_others_can_write(store, monkeypatch):
 
     def log(seconds):
         count = len(other.logged_queries())
-        other.log_query(row | {"trace_id": str(count), "hits": []})
+        other.log_queries([row | {"trace_id": str(count), "hits": []}])
 
     monkeypatch.setattr(stores.time, "sleep", log)
     assert store.publish(publication(store.snapshot(), ENTRY)) == 1
@@ -135,7 +135,7 @@ def test_threads_write_without_losing_a_row(store):
         for i in range(25):
             row = {"trace_id": f"{number}-{i}", "query": "退货", "decision": "reject"}
             row |= {"reason": "", "entry_key": "", "hits": [], "revision": 1}
-            store.log_query(row)
+            store.log_queries([row])
 
     threads = [threading.Thread(target=write, args=(n,)) for n in range(4)]
     for thread in threads:
@@ -162,7 +162,7 @@ def test_many_queries_are_logged_at_once_and_not_twice_when_written_again(store)
 
 def test_feedback_finds_its_query_by_trace_id(store):
     row = {"trace_id": "t1", "query": "退货", "decision": "answer", "reason": "score"}
-    store.log_query(row | {"entry_key": "退-1", "hits": [{"cosine": 0.9}], "revision": 1})
+    store.log_queries([row | {"entry_key": "退-1", "hits": [{"cosine": 0.9}], "revision": 1}])
     store.mark_query("t1", feedback="useful")
     store.mark_query("t1", chosen="b")
     logged = store.logged_queries()[0]
