@@ -67,6 +67,13 @@ from faq_app.rate_limit import Rate
     "repeated.",
 )
 @click.option(
+    "--workers",
+    default=0,
+    show_default=True,
+    type=click.IntRange(0, 64),
+    help="Processes that help to answer, so that several cores do. Each needs some 200 MB.",
+)
+@click.option(
     "--log-format", default="text", show_default=True, type=click.Choice(["text", "json"])
 )
 @click.option(
@@ -88,6 +95,7 @@ def main(
     rate_limit: Rate | None,
     key_rate_limit: Rate | None,
     cors_origins: tuple[str, ...],
+    workers: int,
 ) -> None:
     """Serve the chat page, the operators' console at /admin and the HTTP API from one database.
 
@@ -107,7 +115,7 @@ def main(
         from faq_app import request_log, server
         from indexer.errors import IndexerError
 
-    options = Options(require_key, rate_limit, key_rate_limit, cors_origins)
+    options = Options(require_key, rate_limit, key_rate_limit, cors_origins, workers)
     log = request_log.start(log_level, log_format)
     try:
         server.run(db, encoder, listener, trusted_proxies, options)

@@ -14,7 +14,8 @@ from typing import get_args
 import gradio as gr
 
 from faq_app.answer_html import render_answer
-from faq_app.service import MAX_QUERY_LENGTH, Reply, Service, Verdict
+from faq_app.reply import Reply
+from faq_app.service import MAX_QUERY_LENGTH, Service, Verdict
 from faq_app.wording import Wording
 from indexer.errors import StoreError
 

@@ -82,6 +82,8 @@ def _of_service(service: Service) -> Iterator[str]:
     yield from _gauge("faq_log_backlog", "Replies not yet in the query log", service.log_backlog)
     yield from _head("faq_log_dropped_total", "counter", "Replies lost to the query log")
     yield _line("faq_log_dropped_total", service.log_dropped)
+    helping = service.answering_processes
+    yield from _gauge("faq_answering_processes", "Processes that help to answer", helping)
     yield from _gauge("faq_memory_bytes", "Resident memory of this process", memory())
     about = {"fingerprint": service.encoder_fingerprint}
     yield from _gauge("faq_encoder_info", "The encoder in use", 1, about)

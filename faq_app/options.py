@@ -26,3 +26,4 @@ class Options:
     rate: Rate | None = None
     key_rate: Rate | None = None
     cors_origins: tuple[str, ...] = ()
+    workers: int = 0  # processes that help to answer, besides the one that serves

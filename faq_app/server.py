@@ -128,7 +128,7 @@ def run(
     (X-Forwarded-For), and whether over TLS (X-Forwarded-Proto).
     """
     with startup.uncollected():
-        service = Service.open(db, encoder)
+        service = Service.open(db, encoder, options.workers if options else 0)
     try:
         with startup.uncollected():
             app = create_app(service, options)

@@ -11,6 +11,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cache
+from operator import mul
 from pathlib import Path
 from typing import Any
 
@@ -290,7 +291,9 @@ def _regress(evidence: np.ndarray, labels: np.ndarray, prior: Sequence[float]) -
 
 
 def _probability(coefficients: Sequence[float], evidence: Sequence[float]) -> float:
-    return float(_probabilities(coefficients, np.array([evidence]))[0])
+    # Of one query, plain numbers are done before numpy has begun.
+    logit = coefficients[0] + sum(map(mul, coefficients[1:], evidence))
+    return round(1 / (1 + math.exp(-max(-30.0, min(logit, 30.0)))), 6)
 
 
 def _probabilities(coefficients: Sequence[float], evidence: np.ndarray) -> np.ndarray:

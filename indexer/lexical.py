@@ -139,7 +139,7 @@ class LexicalIndex:
         """Index n sets of features."""
         self._count = 0
         self._numbers: dict[str, int] = {}
-        self._start = [0]
+        self._start = np.zeros(1, dtype=np.int64)
         self._rows = np.zeros(0, dtype=np.int32)
         self._weights = np.zeros(0, dtype=np.float32)
         self._add(NewRows(dict(enumerate(rows))), len(rows))
@@ -167,7 +167,7 @@ class LexicalIndex:
             counts = counts[used]
         else:
             other._numbers = dict(self._numbers)
-        other._start = [0, *np.cumsum(counts).tolist()]
+        other._start = np.append(0, np.cumsum(counts))
         other._add(fresh, count)
         return other
 
@@ -184,7 +184,7 @@ class LexicalIndex:
         self._rows = np.concatenate([self._rows, np.asarray(fresh.rows)])[order]
         self._weights = np.concatenate([self._weights, np.asarray(fresh.weights)])[order]
         counts = np.bincount(features, minlength=len(numbers))
-        self._start = [0, *np.cumsum(counts).tolist()]
+        self._start = np.append(0, np.cumsum(counts))
         self._count = count
         common = np.flatnonzero(counts > _COMMON * count).tolist()
         self._column_of = {number: column for column, number in enumerate(common)}
@@ -210,27 +210,31 @@ class LexicalIndex:
         return self._sums(shares, times_own=False)
 
     def _sums(self, query: Features, *, times_own: bool) -> np.ndarray:
-        start = self._start
-        columns, of_columns, rows, own, weights, counts = [], [], [], [], [], []
+        numbers, column_of = self._numbers, self._column_of
+        columns, of_columns, listed, of_listed = [], [], [], []
         for feature, weight in query.items():
-            if (number := self._numbers.get(feature)) is None:
+            if (number := numbers.get(feature)) is None:
                 continue
-            if (column := self._column_of.get(number)) is not None:
+            if (column := column_of.get(number)) is not None:
                 columns.append(column)
                 of_columns.append(weight)
-                continue
-            first, end = start[number], start[number + 1]
-            rows.append(self._rows[first:end])
-            own.append(self._weights[first:end])
-            weights.append(weight)
-            counts.append(end - first)
-        sums = np.zeros(self._count, dtype=np.float32)
-        if rows:
+            else:
+                listed.append(number)
+                of_listed.append(weight)
+        if listed:
             # All postings at once: adding them up feature by feature takes twice as long.
-            values = np.repeat(np.float32(weights), counts)
+            feature_numbers = np.array(listed)
+            start = self._start[feature_numbers]
+            counts = self._start[feature_numbers + 1] - start
+            before = counts.cumsum() - counts
+            places = np.repeat(start - before, counts)
+            places += np.arange(len(places))
+            values = np.repeat(np.float32(of_listed), counts)
             if times_own:
-                values *= np.concatenate(own)
-            sums += np.bincount(np.concatenate(rows), values, self._count)
+                values *= self._weights.take(places)
+            sums = np.bincount(self._rows.take(places), values, self._count).astype(np.float32)
+        else:
+            sums = np.zeros(self._count, dtype=np.float32)
         if columns:
             found = self._columns[columns]
             sums += np.float32(of_columns) @ (found if times_own else found > 0)

@@ -49,7 +49,7 @@ WEIGHTS = Signals(wording=1.0, whole=1.0, characters=1.0, coverage=0.7, sound=1.
 _SINGLE = 0.5
 # Questions that the vectors propose, and entries that characters and sounds propose; the score is
 # computed for all of them.
-_NEAR, _ALIKE = 60, 20
+_NEAR, _ALIKE = 75, 20
 _ALIKE_FROM = 0.5  # sum of both cosines from which on an entry is worth suggesting
 _DEEP = 5  # hits that evidence and confidence look at, whatever is asked for
 
@@ -297,8 +297,7 @@ class Searcher:
         spoken = _Features.of(asked)
         alike = self._characters.cosines(spoken.characters)
         sounding = self._sounds.cosines(spoken.sounds)
-        shares = pairs(spoken.characters)
-        covering = self._characters.coverages(shares)
+        covering = self._characters.coverages(pairs(spoken.characters))
         whitened = self._wholes.whiten(vector)
         exact = {
             self._entry_of(row)
@@ -316,16 +315,13 @@ class Searcher:
         cosines = self._vectors.cosines(vector, rows)
         if left_out:
             cosines[np.isin(rows, [row for part in left_out.values() for row in part])] = -2.0
-        values = np.column_stack(
-            [
-                np.maximum.reduceat(cosines, first),
-                self._wholes.cosines(whitened, found),
-                alike[found],
-                covering[found],
-                sounding[found],
-                self._answer_vectors.take(found, axis=0) @ vector,
-            ]
-        ).astype(np.float64)  # of which 5 decimals are kept
+        values = np.empty((len(found), 6))  # of which 5 decimals are kept
+        values[:, 0] = np.maximum.reduceat(cosines, first)
+        values[:, 1] = self._wholes.cosines(whitened, found)
+        values[:, 2] = alike[found]
+        values[:, 3] = covering[found]
+        values[:, 4] = sounding[found]
+        values[:, 5] = self._answer_vectors.take(found, axis=0) @ vector
         for place, entry in enumerate(found.tolist() if left_out else ()):
             if entry in left_out:
                 values[place, 1:5] = self._without(entry, left_out[entry], whitened, spoken)
@@ -343,26 +339,29 @@ class Searcher:
             scores[numbers.index(entry)] = 1.0
         # Rounded to what float32 can tell.
         scores = scores.round(5)
+        best = np.argsort(-scores, kind="stable")
+        best = best[there[best]][:k]
         hits: list[Hit] = []
-        for place in np.argsort(-scores, kind="stable").tolist():
-            if not there[place]:
-                continue
-            span = slice(first[place], first[place] + counts[place])
-            row = rows[span][np.argmax(cosines[span])]
-            question = self._questions[row]
+        for place, score, signals, begin, count in zip(
+            best.tolist(),
+            scores[best].tolist(),
+            values[best].round(5).tolist(),
+            first[best].tolist(),
+            counts[best].tolist(),
+            strict=True,
+        ):
+            question = self._questions[rows[begin + cosines[begin : begin + count].argmax()]]
             hits.append(
                 Hit(
                     question.entry_key,
                     question.id,
                     question.text,
-                    float(scores[place]),
-                    Signals(*values[place].round(5).tolist()),
+                    score,
+                    Signals(*signals),
                     numbers[place] in exact,
                     objections.get(place, ""),
                 )
             )
-            if len(hits) == k:
-                break
         return hits
 
     def _proposed(
@@ -375,7 +374,7 @@ class Searcher:
         resting = self._resting_on(date.today().isoformat())
         near = _NEAR + left_out
         while True:
-            by_vector = self._entry_of_row[self._vectors.search(vector, near)]
+            by_vector = self._entry_of_row[self._vectors.near(vector, near)]
             # Of a hundred numbers Python's sets are done before numpy has begun.
             found = np.array(sorted({*by_vector.tolist(), *lexical} - resting), dtype=np.int64)
             if len(found) >= k or near >= len(self._questions):

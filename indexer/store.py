@@ -271,13 +271,8 @@ class Store(DatabaseFile):
         """
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
         names = ", ".join(_LOGGED)
-        values = [
-            tuple(
-                {"asked_at": now, **_UNMARKED, **row, "hits": _json(row["hits"])}[name]
-                for name in _LOGGED
-            )
-            for row in rows
-        ]
+        whole = [{"asked_at": now, **_UNMARKED, **row, "hits": _json(row["hits"])} for row in rows]
+        values = [tuple(row[name] for name in _LOGGED) for row in whole]
         with self.transaction(durable=False) as db:
             db.conn.executemany(
                 f"insert into query_log ({names}) values ({', '.join('?' * len(_LOGGED))})"

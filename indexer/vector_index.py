@@ -14,18 +14,18 @@ from threadpoolctl import threadpool_limits
 # numpy's BLAS is no different: on busy cores its threads wait for each other.
 threadpool_limits(1, user_api="blas")
 
-# Up to so many vectors all are looked at, which is exact, and built in no time. Above, it would
-# take too large a part of an answer; benchmarks/results/scale.json has both.
-EXACT_UP_TO = 30_000
-
-# A scan takes as long as its vectors take to come from memory, so it reads them in half precision,
-# and a few more than are wanted; these are put in order by the vectors themselves.
-_SPARE = 32
-
-# The approximate index looks at codes of 4 bits for 2 numbers, of the cells nearest to the query,
-# and puts so many times as many as are wanted in order by the vectors themselves.
+# Both kinds of index compare codes of 4 bits for 2 numbers, a sixteenth of the vectors' bytes, in
+# registers; so many times as many rows as are wanted are then put in order by the vectors.
 _DEEPER = 4
 _LEAST = 300  # but never fewer than these
+
+# Up to so many vectors the codes of all are looked at, and built in a second. Above, it would take
+# too large a part of an answer; benchmarks/results/scale.json has both.
+SCANNED_UP_TO = 100_000
+# A number becomes the nearest of four: what least deviates for a normal distribution (Max 1960).
+_LEVELS = np.array([-1.5104, -0.4528, 0.4528, 1.5104], dtype=np.float32)
+
+# Of more, only the codes in the cells nearest to the query are looked at.
 _CELLS = 2.0  # times the square root of the count
 _LEARNT_FROM, _ROUNDS = 64, 10  # vectors a cell, and rounds of k-means
 # So many cells are looked at that stored vectors find this share of their ten nearest: a little
@@ -37,27 +37,36 @@ _SEED = 1
 class VectorIndex:
     """Inner-product search over unit vectors, so that scores are cosines.
 
-    Exact up to EXACT_UP_TO vectors; above, it finds at least 98 of 100 of the ten nearest, and
-    their order is exact all the same.
+    It finds at least 98 of 100 of the ten nearest, up to SCANNED_UP_TO vectors all but one in a
+    thousand, and their order is exact.
     """
 
     def __init__(self, vectors: np.ndarray) -> None:
         """Index float32 (n, d); a vector is known by its row."""
         self.vectors = np.ascontiguousarray(vectors, dtype=np.float32)
-        self.exact = len(vectors) <= EXACT_UP_TO
-        self._index = _flat(self.vectors) if self.exact else _in_cells(self.vectors)
+        self.scanned = len(vectors) <= SCANNED_UP_TO
+        paired = _paired(self.vectors)
+        self._index = _codes(paired) if self.scanned else _in_cells(paired)
 
     def __len__(self) -> int:
         return len(self.vectors)
 
     def search(self, vector: np.ndarray, k: int) -> np.ndarray:
         """Return the rows, int64 (≤ k,), nearest to a float32 (d,) unit vector, best first."""
+        rows = self.near(vector, max(_DEEPER * k, _LEAST))
+        return rows[np.argsort(-self.cosines(vector, rows), kind="stable")[:k]]
+
+    def near(self, vector: np.ndarray, count: int) -> np.ndarray:
+        """Return the rows, int64 (≤ count,), that are nearest by their codes, roughly in order.
+
+        For who compares more than codes: the first third of the nearest is nearly always in it.
+        """
         if not len(self):
             return np.zeros(0, dtype=np.int64)
-        looked_at = k + _SPARE if self.exact else max(_DEEPER * k, _LEAST)
-        rows = _nearest(self._index, vector[None, :], min(looked_at, len(self)))[0]
-        rows = rows[rows >= 0]
-        return rows[np.argsort(-self.cosines(vector, rows), kind="stable")[:k]]
+        # Of the calling thread alone, so it is said each time: a service has many.
+        faiss.omp_set_num_threads(1)
+        rows = self._index.search(_paired(vector[None, :]), min(count, len(self)))[1][0]
+        return rows[rows >= 0]
 
     def cosines(self, vector: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """Return the cosines, float32 (k,), of these rows with a float32 (d,) unit vector."""
@@ -68,16 +77,28 @@ class VectorIndex:
         return self.vectors[list(rows)]
 
 
-def _nearest(index: faiss.Index, queries: np.ndarray, k: int) -> np.ndarray:
-    # Of the calling thread alone, so it is said each time: a service has many.
-    faiss.omp_set_num_threads(1)
-    return index.search(np.ascontiguousarray(queries, dtype=np.float32), k)[1]
+def _paired(vectors: np.ndarray) -> np.ndarray:
+    """Return float32 (n, d) with a zero beside what has no neighbour."""
+    if vectors.shape[1] % 2:
+        vectors = np.pad(vectors, ((0, 0), (0, 1)))
+    return np.ascontiguousarray(vectors, dtype=np.float32)
 
 
-def _flat(vectors: np.ndarray) -> faiss.Index:
-    half = faiss.ScalarQuantizer.QT_fp16
-    index = faiss.IndexScalarQuantizer(vectors.shape[1], half, faiss.METRIC_INNER_PRODUCT)
-    index.train(vectors[:1])  # learns nothing: half precision is the same for all
+def _codes(vectors: np.ndarray) -> faiss.Index:
+    """Return product-quantised vectors whose code book needs no training (André et al. 2015).
+
+    Each number is scaled by the mean and deviation of its column; two share one of 16 codes.
+    """
+    dimension = vectors.shape[1]
+    index = faiss.IndexPQFastScan(dimension, dimension // 2, 4, faiss.METRIC_INNER_PRODUCT)
+    if not len(vectors):
+        return index
+    mean, deviation = vectors.mean(axis=0), vectors.std(axis=0)
+    first, second = (mean[:, None] + deviation[:, None] * _LEVELS).reshape(-1, 2, 4).swapaxes(0, 1)
+    book = np.stack([np.repeat(first, 4, axis=1), np.tile(second, (1, 4))], axis=2)  # (d/2, 16, 2)
+    faiss.copy_array_to_vector(book.ravel(), index.pq.centroids)
+    index.is_trained = True
+    faiss.omp_set_num_threads(1)  # here too: customers are being answered meanwhile
     index.add(vectors)
     return index
 
@@ -90,10 +111,9 @@ def _in_cells(vectors: np.ndarray) -> faiss.Index:
     count, dimension = vectors.shape
     cells = int(_CELLS * count**0.5)
     drawn = np.random.default_rng(_SEED).permutation(count)
-    parts = dimension // 2 if dimension % 2 == 0 else dimension
     metric = faiss.METRIC_INNER_PRODUCT
     centres = faiss.IndexFlat(dimension, metric)
-    index = faiss.IndexIVFPQFastScan(centres, dimension, cells, parts, 4, metric)
+    index = faiss.IndexIVFPQFastScan(centres, dimension, cells, dimension // 2, 4, metric)
     index.by_residual = False  # else every cell would need its own tables
     index.cp.niter, index.cp.seed = _ROUNDS, _SEED
     # One thread here, too: customers are being answered meanwhile by the index before.

@@ -6,7 +6,7 @@ from fastapi.testclient import TestClient
 
 from faq_app import api
 from faq_app.access import Access
-from faq_app.service import Option, Reply
+from faq_app.reply import Option, Reply
 from indexer.records import Hit, Signals
 
 SIGNALS = Signals(wording=0.95, whole=0.9, characters=0.88, sound=0.87, answer=0.5)

@@ -372,7 +372,8 @@ class Pausing:
 
 
 def test_a_running_job_is_stopped_before_anything_is_written(client, served):
-    pausing = served.service._encoder = Pausing(served.service._encoder)
+    current = served.service._current
+    pausing = current.encoder = Pausing(current.encoder)
     running = client.post(BULK, json={"entries": [DELIVERY]})
     waiting = client.post(BULK, json={"entries": [{"question": "另一条", "answer": "答"}]})
     assert pausing.reached.wait(30)
@@ -399,7 +400,8 @@ def test_a_running_job_is_stopped_before_anything_is_written(client, served):
 
 
 def test_only_so_many_jobs_wait(client, served):
-    pausing = served.service._encoder = Pausing(served.service._encoder)
+    current = served.service._current
+    pausing = current.encoder = Pausing(current.encoder)
     body = {"entries": [DELIVERY]}
     client.post(BULK, json=body)
     assert pausing.reached.wait(30)

@@ -7,7 +7,7 @@ import pytest
 
 from distill.encoder import Encoder
 from faq_app import chat
-from faq_app.service import Option, Reply
+from faq_app.reply import Option, Reply
 from indexer.store import Store
 from tests.browser import Browser, served
 from tests.browser import chromium as browser_in

@@ -38,12 +38,12 @@ def heaps(n, seed):
 
 @pytest.fixture
 def approximate(monkeypatch):
-    monkeypatch.setattr(vector_index, "EXACT_UP_TO", 3000)
+    monkeypatch.setattr(vector_index, "SCANNED_UP_TO", 3000)
     return VectorIndex(heaps(7000, seed=3))
 
 
 def test_above_a_count_nearly_all_of_the_nearest_are_found_in_their_order(approximate):
-    assert not approximate.exact
+    assert not approximate.scanned
     assert approximate._index.nprobe < approximate._index.nlist
     shared = 0
     for query in heaps(200, seed=4):
@@ -55,9 +55,21 @@ def test_above_a_count_nearly_all_of_the_nearest_are_found_in_their_order(approx
     assert shared >= 0.97 * 2000
 
 
-def test_up_to_that_count_it_is_exact(monkeypatch):
-    monkeypatch.setattr(vector_index, "EXACT_UP_TO", 500)
-    assert VectorIndex(unit(500, 8)).exact
+def test_up_to_that_count_all_are_scanned_and_the_nearest_found():
+    index, shared = VectorIndex(heaps(7000, seed=3)), 0
+    assert index.scanned
+    for query in heaps(200, seed=4):
+        nearest = np.argsort(-(index.vectors @ query), kind="stable")[:30]
+        assert index.search(query, 10).tolist() == nearest[:10].tolist()
+        shared += len({*nearest.tolist()} & {*index.near(query, 90).tolist()})
+    assert shared >= 0.97 * 6000
+
+
+def test_vectors_of_odd_length_are_found_too():
+    vectors = unit(400, 33)
+    index = VectorIndex(vectors)
+    assert index.search(vectors[7], 1).tolist() == [7]
+    assert index.vectors.shape == (400, 33)
 
 
 def test_the_approximate_index_is_the_same_each_time_it_is_built(approximate):

@@ -17,7 +17,8 @@ from faq_app.answer_html import render_answer
 from faq_app.api.errors import refusals
 from faq_app.api.fast_route import fast_route
 from faq_app.api.fields import Count, Text, Words
-from faq_app.service import MAX_QUERY_LENGTH, Reply, Service
+from faq_app.reply import Reply
+from faq_app.service import MAX_QUERY_LENGTH, Service
 from indexer.errors import InputError
 from indexer.explain import Explanation, explain
 from indexer.search import Searcher

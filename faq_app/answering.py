@@ -1,0 +1,165 @@
+"""How does one server use several cores? Processes beside it that decide replies, and only read.
+
+In: a revision and a normalised question. Out: the reply of that very revision, or None, and then
+the caller decides itself: no process ready, a new revision not loaded yet, a process that died. So
+they can make replies sooner, and never other ones. Pages, keys, limits and the log stay with the
+server: Python runs one thread at a time, and half of an answer is Python.
+
+Run by the server as `python -m faq_app.answering`, which ends when the server does.
+"""
+
+import logging
+import os
+import pickle
+import socket
+import subprocess
+import sys
+import threading
+from collections import deque
+from collections.abc import Sequence
+from contextlib import suppress
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from faq_app.current import Current, encoder_for
+from faq_app.reply import Reply, decided
+from indexer.errors import StoreError
+from indexer.store import Store
+
+PATIENCE = 5.0  # seconds for a reply; a process that takes longer hangs, and is replaced
+START_SECONDS = 120.0  # for loading a large FAQ on a busy machine
+AGAIN_SECONDS = 5.0  # between a process that ended by itself and the next
+
+_READY = b"ready"
+_log = logging.getLogger(__name__)
+
+
+class Answerers:
+    """The processes, as the server sees them; safe to share between threads."""
+
+    def __init__(self, count: int, db: Path, encoder: Path | None = None) -> None:
+        """Begin ``count`` processes over this database; they help once they have loaded it."""
+        if os.name != "posix":
+            raise StoreError("--workers: 只能在 Linux 或 macOS 上用。怎么办: 去掉 --workers")
+        self._command = [sys.executable, "-m", "faq_app.answering", str(db)]
+        self._command += [str(encoder)] if encoder else []
+        self._idle: deque[_Process] = deque()  # the last to be done is the next to be asked
+        self._closing = threading.Event()
+        self._alive: set[_Process] = set()
+        self._keepers = [threading.Thread(target=self._keep, daemon=True) for _ in range(count)]
+        for keeper in self._keepers:
+            keeper.start()
+
+    @property
+    def ready(self) -> int:
+        """Return how many processes have loaded the FAQ and live."""
+        return sum(process.loaded for process in self._alive.copy())
+
+    def reply(self, revision: int, text: str) -> Reply | None:
+        """Return what a process decides, None if none can be asked now."""
+        try:
+            process = self._idle.pop()
+        except IndexError:
+            return None
+        try:
+            reply = process.ask(revision, text)
+        except (OSError, EOFError) as error:
+            _log.error("an answering process is lost: %s", error or type(error).__name__)
+            process.kill()  # its keeper begins another
+            return None
+        self._idle.append(process)
+        return reply
+
+    def close(self) -> None:
+        """End the processes."""
+        self._closing.set()
+        for process in self._alive.copy():
+            process.kill()
+        for keeper in self._keepers:
+            keeper.join()
+
+    def _keep(self) -> None:
+        """Keep one process alive until the end."""
+        while not self._closing.is_set():
+            process = _Process(self._command)
+            self._alive.add(process)
+            if not self._closing.is_set() and process.load():
+                self._idle.append(process)
+            code = process.wait()
+            self._alive.discard(process)
+            if not self._closing.wait(AGAIN_SECONDS):
+                _log.error("an answering process ended (%s); another begins", code)
+
+
+class _Process:
+    """One of them, and the connection to it."""
+
+    def __init__(self, command: Sequence[str]) -> None:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            # A group of its own: Ctrl-C is the server's to deal with.
+            self._process = subprocess.Popen(
+                command,
+                stdin=theirs,
+                stdout=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        self._connection = Connection(ours.detach())
+        self.loaded = False
+
+    def load(self) -> bool:
+        """Wait until it has loaded; say whether it could."""
+        with suppress(OSError, EOFError):
+            if self._connection.poll(START_SECONDS):
+                self.loaded = self._connection.recv_bytes() == _READY
+        if not self.loaded:
+            self.kill()
+        return self.loaded
+
+    def ask(self, revision: int, text: str) -> Reply | None:
+        """Return its reply. Raises OSError or EOFError if it is gone, or hangs."""
+        self._connection.send_bytes(pickle.dumps((revision, text)))
+        if not self._connection.poll(PATIENCE):
+            raise TimeoutError(f"no reply within {PATIENCE:g} s")
+        return pickle.loads(self._connection.recv_bytes())
+
+    def kill(self) -> None:
+        """End it, whatever it does."""
+        self._process.kill()
+
+    def wait(self) -> int:
+        """Wait for its end and return its exit status."""
+        code = self._process.wait()
+        self.loaded = False
+        return code
+
+
+def answer(connection: Connection, current: Current) -> None:
+    """Answer what comes over a connection until it ends."""
+    loading: threading.Thread | None = None
+    connection.send_bytes(_READY)
+    with suppress(EOFError, ConnectionError):
+        while True:
+            revision, text = pickle.loads(connection.recv_bytes())
+            searcher, reply = current.loaded, None
+            if searcher.revision == revision:
+                try:
+                    reply = decided(searcher, text)
+                except Exception:  # the server meets the same, and says so to whoever asked
+                    _log.exception("a question could not be decided")
+            elif loading is None or not loading.is_alive():
+                # Meanwhile the server answers by itself.
+                loading = threading.Thread(target=current.searcher, daemon=True)
+                loading.start()
+            connection.send_bytes(pickle.dumps(reply))
+
+
+def main(db: str, encoder: str | None = None) -> None:
+    """Serve the server that holds the other end of standard input."""
+    store = Store.open(Path(db))
+    current = Current(store, encoder_for(store, Path(encoder) if encoder else None))
+    answer(Connection(os.dup(0)), current)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
