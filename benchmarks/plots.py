@@ -46,10 +46,10 @@ def main(logs: Sequence[Path]) -> None:
             writer.writeheader()
             writer.writerows(rows)
     if LOG.exists():
-        _save(_training(_rows(LOG)), "training")
+        save(_training(_rows(LOG)), "training")
     quality, speed, published = (read(name) for name in ("quality", "speed", "published"))
     if quality and speed:
-        _save(_quality_speed(quality, speed, published), "quality-speed")
+        save(_quality_speed(quality, speed, published), "quality-speed")
 
 
 def join(runs: Sequence[Sequence[Mapping[str, str]]]) -> list[dict[str, str]]:
@@ -156,7 +156,8 @@ def _mean(spearman: Mapping[str, float]) -> float:
     return sum(spearman[name] for name in JUDGED) / len(JUDGED)
 
 
-def _save(figure: plt.Figure, name: str) -> None:
+def save(figure: plt.Figure, name: str) -> None:
+    """Write a picture into docs/."""
     # No version of matplotlib in the file: the same data is the same picture.
     figure.savefig(DOCS / f"{name}.png", metadata={"Software": None})
     plt.close(figure)

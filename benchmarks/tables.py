@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import article_tables as article
 import performance_tables as performance
 from markdown_table import table as _table
 
@@ -20,6 +21,7 @@ DOCUMENTS = (
     ROOT / "docs" / "durability.md",
     ROOT / "docs" / "performance.md",
     ROOT / "data" / "encoder" / "MODEL_CARD.md",
+    *ROOT.glob("docs/results.md"),  # once there is a result to write it from
 )
 RANKING = ("recall_at_1", "recall_at_3", "mrr_at_10")
 SETS = {
@@ -527,6 +529,9 @@ TABLES = {
     "http": (performance.http, "load"),
     "soak": (performance.soak, "soak"),
     "sizes": (performance.sizes, "scale"),
+    "classification": (article.classification, "article"),
+    "matching": (article.matching, "article"),
+    "claims": (article.claims, "article"),
 }
 
 

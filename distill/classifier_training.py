@@ -39,6 +39,36 @@ class FittedHead:
     dev: Scores
 
 
+@dataclass(frozen=True)
+class Parts:
+    """Texts that are learnt from and texts that select, with the numbers of their labels."""
+
+    names: tuple[str, ...]
+    texts: list[str]
+    labels: np.ndarray
+    dev_texts: list[str]
+    dev_labels: np.ndarray
+
+
+def parts_of(learned: TextTable, selecting: TextTable | None, seed: int) -> Parts:
+    """Part a table in two, or take ``selecting`` for the second part.
+
+    Raises TrainingError or CorpusError for what nothing learns from.
+    """
+    names = require_learnable(learned, held_out=selecting is None)
+    numbers = label_numbers(learned, names)
+    if selecting:
+        require_text(selecting)
+        dev = selecting.texts, label_numbers(selecting, names)
+        return Parts(names, learned.texts, numbers, *dev)
+    held = hold_out(learned.texts, numbers, seed)
+    texts, dev_texts = (
+        [text for text, out in zip(learned.texts, held, strict=True) if out == wanted]
+        for wanted in (False, True)
+    )
+    return Parts(names, texts, numbers[~held], dev_texts, numbers[held])
+
+
 def require_learnable(table: TextTable, *, held_out: bool) -> tuple[str, ...]:
     """Return the labels, sorted; raises TrainingError or CorpusError for what nothing learns from.
 

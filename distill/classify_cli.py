@@ -19,10 +19,9 @@ from distill.classifier_training import (
     LabelledVectors,
     fit_head,
     fit_once,
-    hold_out,
     label_numbers,
+    parts_of,
     remarks,
-    require_learnable,
 )
 from distill.commands import require_extra
 from distill.encoder import Encoder
@@ -82,18 +81,9 @@ def train(
     if fine_tune:
         require_extra("distill", "torch", "transformers", "onnx", "pypinyin")
     learned = read_texts(table, labelled=True, encoding=encoding)
-    names = require_learnable(learned, held_out=dev is None)
-    numbers = label_numbers(learned, names)
-    if dev:
-        selecting = read_texts(dev, labelled=True, encoding=encoding)
-        require_text(selecting)
-        held = np.zeros(len(numbers), bool)
-        dev_texts, dev_numbers = selecting.texts, label_numbers(selecting, names)
-    else:
-        held = hold_out(learned.texts, numbers, seed)
-        dev_texts = [text for text, out in zip(learned.texts, held, strict=True) if out]
-        dev_numbers = numbers[held]
-    texts = [text for text, out in zip(learned.texts, held, strict=True) if not out]
+    selecting = read_texts(dev, labelled=True, encoding=encoding) if dev else None
+    parts = parts_of(learned, selecting, seed)
+    names, texts, dev_texts = parts.names, parts.texts, parts.dev_texts
     for remark in remarks(learned):
         click.echo(remark, err=True)
     click.echo(
@@ -104,8 +94,8 @@ def train(
     model = Encoder.load(encoder)
     with replacing(output) as making:
         every = _encoded(model, [*texts, *dev_texts])
-        here = LabelledVectors(every[: len(texts)], numbers[~held])
-        there = LabelledVectors(every[len(texts) :], dev_numbers)
+        here = LabelledVectors(every[: len(texts)], parts.labels)
+        there = LabelledVectors(every[len(texts) :], parts.dev_labels)
         fitted = fit_head(names, here, there, balanced=balanced)
         record: dict[str, object] = {
             "rows": len(learned.rows),

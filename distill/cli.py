@@ -25,6 +25,7 @@ from distill.bundle import IDF, MANIFEST, TOKENIZER, Bundle, Manifest, file_sha2
 from distill.classify_cli import classify
 from distill.cluster_cli import cluster
 from distill.commands import Commands, require_extra
+from distill.compress_cli import compress
 from distill.errors import TextError
 from distill.files import write_whole
 
@@ -58,6 +59,7 @@ def _needs_training_extra(command: Callable[..., None]) -> Callable[..., None]:
 
 main.add_command(classify)
 main.add_command(cluster)
+main.add_command(compress)
 
 _exclude = click.option(
     "--exclude",

@@ -59,7 +59,7 @@ class TransformerTeacher:
         self._weighting = weighting
         self._perturbations = perturbations
         self._prefix = prefix
-        self._tokenizer, self._model = _load_checkpoint(
+        self._tokenizer, self._model = load_checkpoint(
             name_or_path, torch.bfloat16 if bfloat16 else torch.float32
         )
         # A checkpoint may carry padding of its own, whose tokens would count as text here.
@@ -85,13 +85,7 @@ class TransformerTeacher:
     @property
     def sha256(self) -> str:
         """A checksum of the checkpoint's weights, but a pooler's: unused, and perhaps random."""
-        digest = hashlib.sha256()
-        for name, tensor in sorted(self._model.state_dict().items()):
-            if name.startswith("pooler."):
-                continue
-            digest.update(name.encode())
-            digest.update(tensor.cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
-        return digest.hexdigest()
+        return weights_sha256(self._model)
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
         """Return float32 (n, 1 + K, d), unit length; texts of like length share a batch."""
@@ -175,6 +169,17 @@ def load_teacher(
     return TransformerTeacher(name_or_path, pooling, weighting, **options)
 
 
+def weights_sha256(model: PreTrainedModel) -> str:
+    """Return a checksum of a checkpoint's weights, but a pooler's."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        if name.startswith("pooler."):
+            continue
+        digest.update(name.encode())
+        digest.update(tensor.cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()
+
+
 def _own_pooling(name_or_path: str) -> Pooling:
     modules = _file(name_or_path, "modules.json")
     if modules is None:
@@ -211,7 +216,7 @@ def _own_pooling(name_or_path: str) -> Pooling:
     return pooling
 
 
-def _load_checkpoint(
+def load_checkpoint(
     name_or_path: str, dtype: torch.dtype
 ) -> tuple[PreTrainedTokenizerBase, PreTrainedModel]:
     """Load tokenizer and model; raises TrainingError where a part is missing or damaged.

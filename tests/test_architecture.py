@@ -28,6 +28,12 @@ TRAINING_MODULES = {
         "export",
         "graph",
         "speed",
+        "compressors/task_model",
+        "compressors/small",
+        "compressors/transformer",
+        "compressors/objectives",
+        "compressors/training",
+        "compressors/compress",
     )
 }
 SQL_MODULES = {
