@@ -2,9 +2,9 @@
 
 How fast is the product under load, at 10,000 questions? Parts, each a few minutes at most, each
 written into results/load.json once it is measured: ``ask`` (in the process, and where its time
-goes), ``http`` (start, requests a second, memory), ``bert`` (the same server with BERT-base for an
-encoder; needs the distill extra). All of them without naming any. Needs two cores that do nothing
-else.
+goes), ``http`` (start, requests a second, memory), ``workers`` (the same with processes that help
+to answer), ``bert`` (the same server with BERT-base for an encoder; needs the distill extra). All
+of them without naming any. Needs two cores that do nothing else.
 """
 
 import argparse
@@ -140,6 +140,33 @@ def _http(db: Path, queries: Sequence[str]) -> dict[str, Any]:
     return found
 
 
+def _workers(db: Path, queries: Sequence[str]) -> dict[str, Any]:
+    """Ask `python app.py --workers N`, a process for each core but one."""
+    count = max(1, (os.cpu_count() or 1) - 1)
+    command = [sys.executable, "app.py", "--db", str(db), "--workers", str(count)]
+    found: dict[str, Any] = {"workers": count}
+    with _serving(command) as (process, port):
+        while _metric(port, "faq_answering_processes") < count:
+            time.sleep(0.1)
+        asked = iter(queries)
+        _take(asked, port, WARM, 1)
+        for connections in CONNECTIONS:
+            found[f"{connections} connections"] = _take(asked, port, ASKED, connections)
+        found["memory_mb"] = round(sum(map(_memory_mb, [process.pid, *_children(process.pid)])), 1)
+    return found
+
+
+def _metric(port: int, name: str) -> float:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as response:
+        lines = response.read().decode().splitlines()
+    return float(next(line.split()[1] for line in lines if line.startswith(f"{name} ")))
+
+
+def _children(pid: int) -> list[int]:
+    tasks = Path(f"/proc/{pid}/task").glob("*/children")
+    return [int(child) for task in tasks for child in task.read_text(encoding="ascii").split()]
+
+
 def _take(asked: Iterator[str], port: int, count: int, connections: int) -> dict[str, Any]:
     return ask_all(port, [next(asked) for _ in range(count)], connections).summary()
 
@@ -192,6 +219,7 @@ def _memory_mb(pid: int) -> float:
 PARTS: dict[str, Callable[[Path, Sequence[str]], dict[str, Any]]] = {
     "ask": _ask,
     "http": _http,
+    "workers": _workers,
     "bert": _bert,
 }
 

@@ -48,22 +48,32 @@ def http(load: Mapping) -> str:
         if name.endswith("connections")
     ]
     rows.append(_row("同样 1000 条再问一遍,8 个连接", ours["asked_again"]))
+    helped = load["workers"]
+    rows += [
+        _row(f"--workers {helped['workers']},{name.split()[0]} 个连接", seen)
+        for name, seen in helped.items()
+        if name.endswith("connections")
+    ]
     bert = load.get("bert", {})
     for name in ("onnxruntime", "pytorch"):
         if name in bert:
             rows.append(_row(f"BERT-base({name},float32),8 个连接", bert[name]))
     times = [
-        f"{ours['8 connections']['requests_per_second'] / bert[name]['requests_per_second']:.0f}"
+        f"{helped['8 connections']['requests_per_second'] / bert[name]['requests_per_second']:.0f}"
         for name in ("onnxruntime", "pytorch")
         if name in bert
     ]
     faster = ""
     if len(times) == 2:
-        faster = f"每秒请求数是 BERT-base 的 {times[0]} 倍(onnxruntime)、{times[1]} 倍(PyTorch)。"
+        faster = (
+            f"8 个连接时每秒请求数是 BERT-base 的 {times[0]} 倍(onnxruntime)、"
+            f"{times[1]} 倍(PyTorch)。"
+        )
     asked = sum(seen["requests"] for name, seen in ours.items() if name.endswith("connections"))
     note = (
         f"从启动到第一个回答 {ours['start_seconds']:.1f} 秒;问过 {asked} 次、打开过各个页面以后,"
-        f"常驻内存 {ours['memory_mb']:.0f} MB。{faster}"
+        f"常驻内存 {ours['memory_mb']:.0f} MB;有 --workers {helped['workers']} 时"
+        f"所有进程一共 {helped['memory_mb']:.0f} MB。{faster}"
     )
     head = ("POST /api/v1/ask", "请求/秒", "p50 ms", "p99 ms", "请求数")
     return f"{note}\n\n{table(head, rows)}"
@@ -90,7 +100,7 @@ def _vectors(scale: Mapping) -> str:
     rows = [
         (
             f"{int(count):,}",
-            {"exact": "精确", "approximate": "近似"}[seen["kind"]],
+            {"scan": "全部扫描", "cells": "分格"}[seen["kind"]],
             f"{seen['build_seconds']:.1f}",
             f"{seen['vectors_mb']:.0f} + {seen['index_mb']:.0f}",
             f"{seen['search_ms']['p50']:.2f}",

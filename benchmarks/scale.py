@@ -33,7 +33,7 @@ from faq_app.startup import uncollected
 from indexer.build import publish
 from indexer.records import Entry
 from indexer.store import Store
-from indexer.vector_index import EXACT_UP_TO, VectorIndex
+from indexer.vector_index import SCANNED_UP_TO, VectorIndex
 
 ROOT = Path(__file__).parent.parent
 RESULT = ROOT / "benchmarks" / "results" / "scale.json"
@@ -84,7 +84,7 @@ def _keep(part: str, name: str, found: dict[str, Any], encoder: Encoder) -> None
         f"{WORDINGS} questions an entry, answers of {SENTENCES} sentences, queries each asked once",
         "timing": "search: milliseconds of one thread, ours and the peer's in turn; processor: "
         "what other work on the machine lengthens least; memory: resident, in a process of its own",
-        "exact_up_to": EXACT_UP_TO,
+        "scanned_up_to": SCANNED_UP_TO,
         "cores": os.cpu_count(),
         "encoder": encoder.fingerprint,
         "versions": {n: version(n) for n in ("numpy", "onnxruntime", "faiss-cpu")},
@@ -151,7 +151,7 @@ def _measure_vectors(_: Sequence[str], folder: Path, count: int, room: int) -> d
         theirs.append(1000 * (time.perf_counter() - started))
         right += len({*found[:10].tolist()} & {*nearest[:10].tolist()})
     return {
-        "kind": "exact" if index.exact else "approximate",
+        "kind": "scan" if index.scanned else "cells",
         "build_seconds": round(built[0], 2),
         "build_processor_seconds": round(built[1], 2),
         "vectors_mb": round(vectors.nbytes / 1e6, 1),

@@ -41,6 +41,7 @@ class Answerers:
         """Begin ``count`` processes over this database; they help once they have loaded it."""
         if os.name != "posix":
             raise StoreError("--workers: 只能在 Linux 或 macOS 上用。怎么办: 去掉 --workers")
+        self.count = count
         self._command = [sys.executable, "-m", "faq_app.answering", str(db)]
         self._command += [str(encoder)] if encoder else []
         self._idle: deque[_Process] = deque()  # the last to be done is the next to be asked

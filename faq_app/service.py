@@ -5,6 +5,8 @@ share a service: each request takes the current ``Searcher`` once and finishes o
 """
 
 import logging
+import os
+import threading
 import time
 import uuid
 from collections import Counter
@@ -77,6 +79,9 @@ class Service:
         self._decisions: Counter[tuple[str, str]] = Counter()
         self._remembered = remembered
         self._answerers = answerers
+        # Threads that search together wait for Python's lock more often than they gain by it.
+        own = max(1, (os.cpu_count() or 1) // 2)
+        self._turns = threading.BoundedSemaphore(own + (answerers.count if answerers else 0))
         self._current = Current(store, encoder)
         self._today = self._remembering(self._current.loaded, "")
         self._frequent: tuple[float, tuple[str, ...]] = (-FREQUENT_SECONDS, ())
@@ -270,8 +275,9 @@ class Service:
         return _Today(searcher, day, lru_cache(self._remembered)(partial(self._decided, searcher)))
 
     def _decided(self, searcher: Searcher, text: str) -> Reply:
-        reply = self._answerers and self._answerers.reply(searcher.revision, text)
-        return reply or decided(searcher, text)
+        with self._turns:
+            reply = self._answerers and self._answerers.reply(searcher.revision, text)
+            return reply or decided(searcher, text)
 
     def _write_log(self, asked: Sequence[_Asked]) -> None:
         self._store.log_queries([_log_row(each) for each in asked])

@@ -16,6 +16,7 @@ def service(decisions=()):
         decisions=dict(decisions),
         log_backlog=4,
         log_dropped=1,
+        answering_processes=2,
         encoder_fingerprint='ab"c\\d\ne',
     )
 
@@ -66,6 +67,7 @@ def test_what_the_service_does_is_told():
     assert value(found, "faq_index_vectors") == 3
     assert value(found, "faq_log_backlog") == 4
     assert value(found, "faq_log_dropped_total") == 1
+    assert value(found, "faq_answering_processes") == 2
     assert value(found, "faq_requests_running") == 5
     assert value(found, "faq_encoder_info", fingerprint='ab"c\\d\ne') == 1
 

@@ -4,6 +4,7 @@ from datetime import date
 
 import pytest
 
+from faq_app import service as service_module
 from faq_app.service import MAX_QUERY_LENGTH, Service
 from indexer.build import publish
 from indexer.errors import StoreError
@@ -220,3 +221,27 @@ def test_closing_writes_what_still_waits(service, tmp_path):
 def test_opening_without_a_database_names_the_command(tmp_path):
     with pytest.raises(StoreError, match="python -m indexer build"):
         Service.open(tmp_path / "none.db")
+
+
+def test_so_many_threads_search_at_once_as_have_half_the_cores(store, encoder, monkeypatch):
+    monkeypatch.setattr("os.cpu_count", lambda: 4)
+    service, together, most = Service(store, encoder, remembered=0), [], []
+    at_work = threading.Barrier(2)
+
+    def decided(searcher, text):
+        together.append(text)
+        most.append(len(together))
+        at_work.wait(30)  # ends only if two are at it
+        together.remove(text)
+        return service_decided(searcher, text)
+
+    service_decided = service_module.decided
+    monkeypatch.setattr(service_module, "decided", decided)
+    threads = [threading.Thread(target=service.ask, args=(f"怎么退货{n}",)) for n in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert len(most) == 6
+    assert max(most) == 2
+    service.close()
