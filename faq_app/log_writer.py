@@ -73,10 +73,10 @@ class LogWriter(Generic[_Record]):
     def flush(self) -> bool:
         """Write what was added until now; say whether all of it is in the database."""
         with self._writing:
-            left = len(self._waiting)
+            left, most = len(self._waiting), BATCH
             while left > 0:
                 with self._queueing:
-                    batch = list(islice(self._waiting, min(left, BATCH)))
+                    batch = list(islice(self._waiting, min(left, most)))
                     lost = self._dropped
                 if not batch:
                     break
@@ -87,11 +87,20 @@ class LogWriter(Generic[_Record]):
                         _log.error("questions could not be logged, trying again: %s", error)
                     self._failing = True
                     return False
+                except Exception:  # a record that nobody foresaw must not stop those after it
+                    if len(batch) > 1:
+                        most = 1  # which of them is it?
+                        continue
+                    _log.exception("a question is lost to the log")
+                    unwritable = 1
+                else:
+                    unwritable = 0
                 self._failing = False
                 with self._queueing:
                     # Some of the batch may have been dropped while it was being written.
                     for _ in range(len(batch) - (self._dropped - lost)):
                         self._waiting.popleft()
+                    self._dropped += unwritable
                 left -= len(batch)
         return True
 

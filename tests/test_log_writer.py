@@ -105,3 +105,20 @@ def test_threads_that_add_and_flush_at_once_lose_and_double_nothing():
     writer.close()
     assert sorted(written) == [1000 * n + i for n in range(threads) for i in range(500)]
     assert writer.dropped == 0
+
+
+def test_a_record_that_cannot_be_written_is_counted_and_those_around_it_are_written(caplog):
+    written = []
+
+    def write(batch):
+        if "unforeseen" in batch:
+            raise TypeError("what is this")
+        written.extend(batch)
+
+    writer = LogWriter(write, NEVER)
+    for record in (1, 2, "unforeseen", 3):
+        writer.add(record)
+    assert writer.flush()
+    assert (written, writer.backlog, writer.dropped) == ([1, 2, 3], 0, 1)
+    assert "what is this" in caplog.text
+    writer.close()
