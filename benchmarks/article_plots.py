@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import matplotlib.pyplot as plt
 from matplotlib.ticker import FuncFormatter
 
-from article_tables import ALL, accuracies, average, main_rows, sets_of
+from article_tables import ALL, SERVED, accuracies, average, main_rows, sets_of
 from distill.compressors.methods import LABELS, METHODS
 from plots import OURS, SETTINGS, save
 from tables import read
@@ -38,15 +38,28 @@ def main() -> None:
 
 
 def costs(article: Mapping) -> plt.Figure:
-    """Draw each method at its size, and at its time, and the quality it has."""
+    """Draw each method at its size, and at its time, and the quality it has.
+
+    Hollow: the encoder as it is served, int8 and onnxruntime, whose vectors those of ours_frozen
+    are.
+    """
     figure, panels = plt.subplots(1, 2, figsize=(9, 3.8), sharey=True, layout="constrained")
     rows = main_rows(article)
-    for name in METHODS:
-        value, model = average(article, name, rows), article["models"].get(name)
+    shown = [(name, name) for name in METHODS] + [(SERVED, "ours_frozen")]
+    for label, name in shown:
+        value, model = average(article, name, rows), article["models"].get(label)
         if value is None or not model:
             continue
+        fill = "none" if label == SERVED else "full"
         for axes, key in zip(panels, ("megabytes", "ms"), strict=True):
-            axes.plot(model[key], 100 * value, _mark(name), color=_colour(name), label=name)
+            axes.plot(
+                model[key],
+                100 * value,
+                _mark(name),
+                color=_colour(name),
+                label=label,
+                fillstyle=fill,
+            )
     for axes, label in zip(
         panels, ("MB, float32, whole vocabulary", "ms for one text"), strict=True
     ):

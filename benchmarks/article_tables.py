@@ -34,7 +34,7 @@ def classification(article: Mapping) -> str:
     head = (
         "准确率 %",
         *(article["sets"][name]["title"] for name in sets),
-        *(f"平均,{column} 行" for column in columns),
+        *(f"平均,{_rows(column)}" for column in columns),
         "参数,百万",
         "MB",
         "毫秒",
@@ -42,7 +42,7 @@ def classification(article: Mapping) -> str:
     )
     few, most = _seeds(article, LABELS)
     note = (
-        f"各集一列是 {main} 行标注时的准确率;「平均」是各集的平均,按标注行数。"
+        f"各集一列是标注 {_rows(main)}时的准确率;「平均」是各集的平均,按标注行数。"
         f"{few if few == most else f'{few} 至 {most}'} 个种子的平均 ± 标准差,只有一个种子时不写 ±。"
         f"{_budget(article)}"
     )
@@ -77,7 +77,7 @@ def matching(article: Mapping) -> str:
         *(
             f"LCQMC,由 {article['sets'][part]['title']} 迁移"
             if prefix
-            else f"{article['sets'][part]['title']},{label} 行"
+            else f"{article['sets'][part]['title']},{_rows(label)}"
             for part, label, prefix in columns
         ),
         "MB",
@@ -158,7 +158,7 @@ def _claims(article: Mapping) -> Iterator[tuple[str, str, str, bool]]:
         if shares:
             found = ",".join(f"{title} {100 * share:.1f}" for title, share in shares.items())
             holds = min(shares.values()) >= 0.97
-            yield f"微调后的准确率占教师的,{label} 行", "每集 ≥ 97 %", found, holds
+            yield f"微调后的准确率占教师的,{_rows(label)}", "每集 ≥ 97 %", found, holds
     for label in columns:
         ours = average(article, "ours", label)
         others = {name: average(article, name, label) for name in NETWORKS}
@@ -166,11 +166,16 @@ def _claims(article: Mapping) -> Iterator[tuple[str, str, str, bool]]:
         if ours is not None and others:
             best = max(others, key=others.get)
             found = f"{100 * ours:.1f},{METHODS[best].title} {100 * others[best]:.1f}"
-            yield f"高于每个不用 transformer 的学生,{label} 行", "更高", found, ours > others[best]
+            yield (
+                f"高于每个不用 transformer 的学生,{_rows(label)}",
+                "更高",
+                found,
+                ours > others[best],
+            )
         plain = average(article, "lstm", label)
         if label in FEW and ours is not None and plain is not None:
             found, gap = f"{100 * ours:.1f},{100 * plain:.1f}", 100 * (ours - plain)
-            yield f"高于没有教师的 BiLSTM,{label} 行", "≥ 5 个百分点", found, gap >= 5
+            yield f"高于没有教师的 BiLSTM,{_rows(label)}", "≥ 5 个百分点", found, gap >= 5
     if SERVED in article["models"]:
         times = article["models"][SERVED]["times_faster"]
         yield "一次一条,比教师快", "≥ 40 倍", f"{times:.0f} 倍", times >= 40
@@ -178,6 +183,10 @@ def _claims(article: Mapping) -> Iterator[tuple[str, str, str, bool]]:
 
 def _label(article: Mapping, part: str, rows: str) -> str:
     return ALL if int(rows) == article["sets"][part]["train"] and rows not in FEW else rows
+
+
+def _rows(label: str) -> str:
+    return "全部行" if label == ALL else f"{label} 行"
 
 
 def _last(article: Mapping) -> str:

@@ -9,6 +9,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 import article  # noqa: E402
+import article_plots  # noqa: E402
 import article_tables  # noqa: E402
 from article_tasks import Most, drawn, read_task  # noqa: E402
 from article_workshop import best_threshold  # noqa: E402
@@ -212,3 +213,15 @@ def test_the_tables_say_what_the_result_says(run):
     assert "TNEWS" not in table  # a set that is not finished has no column
     assert "| DSE " not in table
     assert article_tables.claims(result)
+
+
+def test_the_plots_show_every_method_where_the_result_has_it(run):
+    _, result, _ = run
+    costs = article_plots.costs(result)
+    # DSE is for pairs only; our encoder is there as it is served, too.
+    assert all(len(axes.lines) == len(METHODS) for axes in costs.axes)
+    times = {line.get_label(): line.get_xdata()[0] for line in costs.axes[1].lines}
+    assert times["ours"] == result["models"]["ours"]["ms"]
+    rows = article_plots.by_rows(result)
+    assert rows.axes[0].get_title() == "SMP2017 intents"
+    assert len(rows.axes[0].containers) == len(article_plots.DRAWN)
