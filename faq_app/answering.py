@@ -11,6 +11,7 @@ Run by the server as `python -m faq_app.answering`, which ends when the server d
 import logging
 import os
 import pickle
+import signal
 import socket
 import subprocess
 import sys
@@ -21,14 +22,16 @@ from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+from distill.errors import DistillError
 from faq_app.current import Current, encoder_for
 from faq_app.reply import Reply, decided
-from indexer.errors import StoreError
+from indexer.errors import IndexerError, StoreError
 from indexer.store import Store
 
 PATIENCE = 5.0  # seconds for a reply; a process that takes longer hangs, and is replaced
 START_SECONDS = 120.0  # for loading a large FAQ on a busy machine
-AGAIN_SECONDS = 5.0  # between a process that ended by itself and the next
+AGAIN_SECONDS = 5.0  # between a process that ended by itself and the next,
+LATER_SECONDS = 60.0  # and if it never came to answer
 
 _READY = b"ready"
 _log = logging.getLogger(__name__)
@@ -84,11 +87,12 @@ class Answerers:
         while not self._closing.is_set():
             process = _Process(self._command)
             self._alive.add(process)
-            if not self._closing.is_set() and process.load():
+            began = not self._closing.is_set() and process.load()
+            if began:
                 self._idle.append(process)
             code = process.wait()
             self._alive.discard(process)
-            if not self._closing.wait(AGAIN_SECONDS):
+            if not self._closing.wait(AGAIN_SECONDS if began else LATER_SECONDS):
                 _log.error("an answering process ended (%s); another begins", code)
 
 
@@ -157,8 +161,13 @@ def answer(connection: Connection, current: Current) -> None:
 
 def main(db: str, encoder: str | None = None) -> None:
     """Serve the server that holds the other end of standard input."""
-    store = Store.open(Path(db))
-    current = Current(store, encoder_for(store, Path(encoder) if encoder else None))
+    # Whoever stops all processes of a service means the server, which has replies to finish.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        store = Store.open(Path(db))
+        current = Current(store, encoder_for(store, Path(encoder) if encoder else None))
+    except (IndexerError, DistillError) as error:
+        sys.exit(str(error))
     answer(Connection(os.dup(0)), current)
 
 

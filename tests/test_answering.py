@@ -1,5 +1,7 @@
 import os
 import signal
+import subprocess
+import sys
 import time
 from dataclasses import replace
 
@@ -13,7 +15,7 @@ from indexer.build import publish
 from indexer.records import Entry
 from indexer.search import Searcher
 from indexer.store import Store
-from tests.conftest import thresholds_setting
+from tests.conftest import ROOT, thresholds_setting
 
 ENTRIES = (
     Entry(key="refund", question="如何申请退货？", variants=("怎么退货",), answer="点「申请」。"),
@@ -91,6 +93,19 @@ def test_while_one_is_busy_nobody_waits_for_it(answerers):
     assert answerers.reply(1, "怎么退货") is None
     answerers._idle.append(busy)
     assert answerers.reply(1, "怎么退货") is not None
+
+
+def test_stopping_all_processes_of_a_service_leaves_it_to_the_server(answerers):
+    process_of(answerers).terminate()
+    assert answerers.reply(1, "怎么退货") is not None
+
+
+def test_what_it_cannot_load_is_said_in_a_line(tmp_path):
+    command = [sys.executable, "-m", "faq_app.answering", str(tmp_path / "none.db")]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 1
+    assert "none.db" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
 
 
 def test_it_ends_when_the_server_is_gone(answerers):
