@@ -131,7 +131,8 @@ def grid(tasks: Sequence[Task], methods: Sequence[Method], size: Size) -> Iterat
                     first = place == 0 and seed == size.seeds[0]
                     late = method.name in COSTLY and not first
                     turn = (late, seed != size.seeds[0], place, seed, tasks.index(task))
-                    order = (*turn, method.taught, methods.index(method))
+                    costly = method.name in COSTLY
+                    order = (*turn, costly, method.taught, methods.index(method))
                     cells.append((order, Run(method, task, count, seed)))
     cells.sort(key=lambda each: each[0])
     return (cell for _, cell in cells)
