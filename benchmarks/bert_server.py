@@ -5,6 +5,7 @@ BERT-base of random weights, which is as slow as a trained one, as float32. Star
 """
 
 import argparse
+import os
 import socket
 import tempfile
 from collections.abc import Callable
@@ -58,7 +59,10 @@ def main() -> None:
 
         encoder = BertEncoder(ours.bundle, ours.weighting, ours._tokenizer, ours._session, run)
         with uncollected():  # as for ours
-            service = Service(Store.open(options.db), encoder, remembered=0)
+            # BERT-base is nearly all of an answer, and lets go of Python's lock: all cores at once.
+            together = os.cpu_count() or 1
+            store = Store.open(options.db)
+            service = Service(store, encoder, remembered=0, together=together)
             app = create_app(service)
         listener = socket.socket()
         listener.bind(("127.0.0.1", options.port))

@@ -14,13 +14,13 @@ from typing import Any
 
 from distill import encoder, weights
 from distill.encoder import Encoder
-from faq_app import log_writer, service
+from faq_app import log_writer, reply, service
 from indexer import calibration, entry_vectors, lexical, search, store, vector_index
 
 ROOT = Path(__file__).parent.parent
 # Stage → functions; what none of them holds is told as part of the stage around it.
 STAGES: Mapping[str, Sequence[tuple[Any, str]]] = {
-    "ask, reply": ((service.Service, "ask"),),
+    "ask, reply": ((service.Service, "ask"), (service, "decided")),
     "revision": ((store.Store, "revision"),),
     "normalise": ((service, "normalise"), (weights, "normalise"), (search, "normalise")),
     "segment": ((weights, "segment"),),
@@ -51,7 +51,7 @@ STAGES: Mapping[str, Sequence[tuple[Any, str]]] = {
         (calibration.Calibration, "judge"),
     ),
     "negation": ((search.Searcher, "_contradiction"),),
-    "decision": ((service, "decide"),),
+    "decision": ((reply, "decide"),),
     "log queue": ((log_writer.LogWriter, "add"),),
 }
 

@@ -225,9 +225,19 @@ def _scale(faq: dict) -> str:
     return f"{note}\n\n{_table(('', *sizes.values()), rows)}"
 
 
+def _taught(trained: Mapping) -> int:
+    """Return how many vectors of the teacher were fitted, by the run or the one it went on from.
+
+    They are of the same files: the larger number is of all.
+    """
+    begun = trained.get("begun_with", {})
+    counts = trained["texts_with_teacher_vector"], begun.get("texts_with_teacher_vector", 0)
+    return max(counts)
+
+
 def _quality(quality: dict, published: dict) -> str:
     trained = quality["trained_on"]
-    ours = f"{trained['texts_with_teacher_vector'] / 1e4:.0f} 万个教师向量"
+    ours = f"{_taught(trained) / 1e4:.0f} 万个教师向量"
     if pairs := trained.get("labelled_pairs"):
         sets = "、".join(_train_splits(trained))
         ours += f",{pairs / 1e4:.0f} 万对标注句对(含 {sets} 的训练集)"
@@ -314,7 +324,7 @@ def _spearman(quality: dict) -> str:
     note = (
         f"Encoder `{quality['encoder']}`, {quality['bundle_bytes'] / 1e6:.2f} MB. Spearman × 100 "
         "on the test splits (AFQMC: dev, in the place of its unpublished test), which took no part "
-        f"in training or selection. Trained on {trained['texts_with_teacher_vector']:,} vectors of "
+        f"in training or selection. Trained on {_taught(trained):,} vectors of "
         f"the teacher ({quality['teacher']})"
     )
     if pairs := trained.get("labelled_pairs"):

@@ -649,7 +649,8 @@ def _beginning(init: Path, tokenizer: Path) -> dict[str, object]:
     if (init / MANIFEST).exists():
         bundle = Bundle.open(init)
         vocabulary = bundle.manifest.sha256[TOKENIZER]
-        config = bundle.manifest.training.get("config", {})
+        begun = bundle.manifest.training
+        config = begun.get("config", {})
         found = {"fingerprint": bundle.fingerprint, "metrics": bundle.manifest.metrics}
     else:
         from distill.train import best_metrics
@@ -668,7 +669,8 @@ def _beginning(init: Path, tokenizer: Path) -> dict[str, object]:
             f"{tokenizer}: is not the vocabulary that {init} was trained with. Give that one: "
             f"--tokenizer {init / TOKENIZER}"
         )
-    return {"config": config, **found}
+    counted = ("texts_with_teacher_vector", "labelled_pairs")
+    return {"config": config, **found, **{name: begun[name] for name in counted if name in begun}}
 
 
 def _require_replaceable(output: Path, encoder: Path) -> None:

@@ -68,11 +68,13 @@ class Service:
         encoder: Encoder,
         remembered: int = REMEMBERED,
         answerers: Answerers | None = None,
+        together: int = 0,
     ) -> None:
         """Load the published revision; raises StoreError if there is none to serve.
 
         ``remembered``: how many recent queries are not searched for again. ``answerers``, closed
-        with the service, are asked before it searches by itself.
+        with the service, are asked before it searches by itself. ``together``: how many threads
+        search at once; 0 is half the cores.
         """
         self._store = store
         self._writer = LogWriter(self._write_log)
@@ -80,7 +82,7 @@ class Service:
         self._remembered = remembered
         self._answerers = answerers
         # Threads that search together wait for Python's lock more often than they gain by it.
-        own = max(1, (os.cpu_count() or 1) // 2)
+        own = together or max(1, (os.cpu_count() or 1) // 2)
         self._turns = threading.BoundedSemaphore(own + (answerers.count if answerers else 0))
         self._current = Current(store, encoder)
         self._today = self._remembering(self._current.loaded, "")
