@@ -71,7 +71,7 @@ from faq_app.rate_limit import Rate
     default=0,
     show_default=True,
     type=click.IntRange(0, 64),
-    help="Processes that help to answer, so that several cores do. Each needs some 200 MB.",
+    help="Processes that help to answer, so that several cores do. Each needs some 300 MB.",
 )
 @click.option(
     "--log-format", default="text", show_default=True, type=click.Choice(["text", "json"])

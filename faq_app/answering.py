@@ -16,6 +16,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
@@ -29,9 +30,10 @@ from indexer.errors import IndexerError, StoreError
 from indexer.store import Store
 
 PATIENCE = 5.0  # seconds for a reply; a process that takes longer hangs, and is replaced
-START_SECONDS = 120.0  # for loading a large FAQ on a busy machine
-AGAIN_SECONDS = 5.0  # between a process that ended by itself and the next,
-LATER_SECONDS = 60.0  # and if it never came to answer
+# Between a process that ended by itself and the next; twice as long each time, until one lived for
+# LATER_SECONDS, so that they do not take a machine from the server that has too much to do.
+AGAIN_SECONDS = 5.0
+LATER_SECONDS = 60.0
 
 _READY = b"ready"
 _log = logging.getLogger(__name__)
@@ -45,7 +47,7 @@ class Answerers:
         if os.name != "posix":
             raise StoreError("--workers: 只能在 Linux 或 macOS 上用。怎么办: 去掉 --workers")
         self.count = count
-        self._command = [sys.executable, "-m", "faq_app.answering", str(db)]
+        self._command = [sys.executable, "-m", "faq_app.answering", str(db), _identity(db)]
         self._command += [str(encoder)] if encoder else []
         self._idle: deque[_Process] = deque()  # the last to be done is the next to be asked
         self._closing = threading.Event()
@@ -84,16 +86,30 @@ class Answerers:
 
     def _keep(self) -> None:
         """Keep one process alive until the end."""
+        pause = AGAIN_SECONDS
         while not self._closing.is_set():
-            process = _Process(self._command)
-            self._alive.add(process)
-            began = not self._closing.is_set() and process.load()
-            if began:
-                self._idle.append(process)
-            code = process.wait()
-            self._alive.discard(process)
-            if not self._closing.wait(AGAIN_SECONDS if began else LATER_SECONDS):
+            begun = time.monotonic()
+            try:
+                code: object = self._run(_Process(self._command))
+            except OSError as error:  # no memory, or no more open files
+                code = error
+            pause = AGAIN_SECONDS if time.monotonic() - begun > LATER_SECONDS else pause
+            if not self._closing.wait(pause):
                 _log.error("an answering process ended (%s); another begins", code)
+            pause = min(2 * pause, LATER_SECONDS)
+
+    def _run(self, process: "_Process") -> int:
+        """Let a process answer until it ends; return its exit status."""
+        self._alive.add(process)
+        if self._closing.is_set():  # it was not there yet when the others were ended
+            process.kill()
+        if process.load():
+            self._idle.append(process)
+        code = process.wait()
+        self._alive.discard(process)
+        with suppress(ValueError):
+            self._idle.remove(process)
+        return code
 
 
 class _Process:
@@ -113,12 +129,9 @@ class _Process:
         self.loaded = False
 
     def load(self) -> bool:
-        """Wait until it has loaded; say whether it could."""
+        """Wait until it has loaded, however large the FAQ is; say whether it could."""
         with suppress(OSError, EOFError):
-            if self._connection.poll(START_SECONDS):
-                self.loaded = self._connection.recv_bytes() == _READY
-        if not self.loaded:
-            self.kill()
+            self.loaded = self._connection.recv_bytes() == _READY
         return self.loaded
 
     def ask(self, revision: int, text: str) -> Reply | None:
@@ -142,8 +155,8 @@ class _Process:
 def answer(connection: Connection, current: Current) -> None:
     """Answer what comes over a connection until it ends."""
     loading: threading.Thread | None = None
-    connection.send_bytes(_READY)
     with suppress(EOFError, ConnectionError):
+        connection.send_bytes(_READY)
         while True:
             revision, text = pickle.loads(connection.recv_bytes())
             searcher, reply = current.loaded, None
@@ -154,20 +167,41 @@ def answer(connection: Connection, current: Current) -> None:
                     _log.exception("a question could not be decided")
             elif loading is None or not loading.is_alive():
                 # Meanwhile the server answers by itself.
-                loading = threading.Thread(target=current.searcher, daemon=True)
+                loading = threading.Thread(target=_load, args=(current,), daemon=True)
                 loading.start()
             connection.send_bytes(pickle.dumps(reply))
 
 
-def main(db: str, encoder: str | None = None) -> None:
-    """Serve the server that holds the other end of standard input."""
-    # Whoever stops all processes of a service means the server, which has replies to finish.
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+def _load(current: Current) -> None:
+    """Load what is published, and what its first question makes."""
+    with suppress(Exception):  # the server meets the same
+        decided(current.searcher(), "预热")
+
+
+def _identity(db: Path) -> str:
+    """Return what tells a file from another that was put in its place. Raises StoreError."""
     try:
+        found = db.stat()
+    except OSError as error:
+        raise StoreError(f"{db}: {error.strerror or error}") from error
+    return f"{found.st_dev}:{found.st_ino}"
+
+
+def main(db: str, identity: str, encoder: str | None = None) -> None:
+    """Serve the server that holds the other end of standard input."""
+    try:
+        if _identity(Path(db)) != identity:
+            sys.exit(f"{db}: 已不是服务打开的那个文件。怎么办: 重启服务")
         store = Store.open(Path(db))
-        current = Current(store, encoder_for(store, Path(encoder) if encoder else None))
+        loaded = encoder_for(store, Path(encoder) if encoder else None)
+        if loaded.fingerprint != store.setting("encoder"):
+            loaded = encoder_for(store, None)  # operators have published with another since
+        current = Current(store, loaded)
     except (IndexerError, DistillError) as error:
         sys.exit(str(error))
+    _load(current)
+    # Whoever stops all processes of a service means the server, which has replies to finish.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     answer(Connection(os.dup(0)), current)
 
 

@@ -92,7 +92,7 @@ class LogWriter(Generic[_Record]):
                         most = 1  # which of them is it?
                         continue
                     _log.exception("a question is lost to the log")
-                    unwritable = 1
+                    unwritable, most = 1, BATCH
                 else:
                     unwritable = 0
                 self._failing = False

@@ -2,6 +2,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import replace
 
@@ -101,11 +102,53 @@ def test_stopping_all_processes_of_a_service_leaves_it_to_the_server(answerers):
 
 
 def test_what_it_cannot_load_is_said_in_a_line(tmp_path):
-    command = [sys.executable, "-m", "faq_app.answering", str(tmp_path / "none.db")]
+    command = [sys.executable, "-m", "faq_app.answering", str(tmp_path / "none.db"), "1:1"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 1
     assert "none.db" in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_another_file_in_the_place_of_the_servers_is_not_answered_from(store):
+    command = [sys.executable, "-m", "faq_app.answering", str(store.path), "1:1"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    assert (done.returncode, done.stderr.count("重启服务")) == (1, 1)
+
+
+def test_closing_ends_a_process_that_is_just_being_started(store, encoder, monkeypatch):
+    starting, go_on = threading.Event(), threading.Event()
+    make = answering._Process
+
+    def slowly(command):
+        starting.set()
+        assert go_on.wait(30)
+        return make(command)
+
+    monkeypatch.setattr(answering, "_Process", slowly)
+    one = Answerers(1, store.path, encoder.bundle.path)
+    assert starting.wait(30)
+    closing = threading.Thread(target=one.close)
+    closing.start()
+    assert until(one._closing.is_set)
+    go_on.set()
+    closing.join(30)
+    assert not closing.is_alive()
+
+
+def test_what_keeps_a_process_from_starting_is_tried_again(store, encoder, monkeypatch):
+    monkeypatch.setattr(answering, "AGAIN_SECONDS", 0.05)
+    make, failed = answering._Process, []
+
+    def failing_once(command):
+        if not failed:
+            failed.append(command)
+            raise OSError("Cannot allocate memory")
+        return make(command)
+
+    monkeypatch.setattr(answering, "_Process", failing_once)
+    one = Answerers(1, store.path, encoder.bundle.path)
+    assert until(lambda: one.ready == 1)
+    one.close()
 
 
 def test_it_ends_when_the_server_is_gone(answerers):
