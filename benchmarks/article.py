@@ -180,9 +180,18 @@ def gathered(
         "vectors, shared by all that are made of its layers, nothing is trained. Pairs: accuracy "
         "at the threshold that is best on dev; lcqmc is read by the model that learnt from bq, "
         "with that threshold; transformers read both texts together, but dse, frozen vectors and "
-        "small networks each by itself. The bundled encoder saw the training pairs of bq and atec "
-        "when it was distilled. dse needs pairs, and is not used for classification. Rows whose "
-        "texts occur in any test part of the corpus were dropped",
+        "small networks each by itself. The bundled encoder was distilled on 1.3 million "
+        "texts before it learnt any of this, saw the training pairs of bq and atec then, with all "
+        "their labels, and was selected by dev pairs of atec, bq, lcqmc and stsb: on pairs its "
+        "labelled rows are more than the rows named. The other students have no such time before: "
+        "the small ones begin at random, those made of the teacher's layers with its weights, and "
+        "neither distilbert nor tinybert is distilled in general first. Teacher and ours begin "
+        "with a linear head fitted to dev. Only distilled_bilstm augments its texts; cnn is given "
+        "no further unlabelled ones. Transformers train in bfloat16, small networks in float32. "
+        "pkd matches [CLS] states and scores by their mean; dse has half of the teacher's layers; "
+        "tinybert matches attention after softmax. dse needs pairs, and is not used for "
+        "classification. Rows whose texts occur in any test part of the corpus were dropped, "
+        "compared at full length",
         "encoder": workshop.encoder.fingerprint,
         "teacher": {
             "name": Path(workshop.checkpoint.name).name,

@@ -98,7 +98,9 @@ class Workshop:
     def embed(self, source: str, texts: Sequence[str]) -> np.ndarray:
         """Return unit vectors, remembered in the folder."""
         key = self.encoder.fingerprint if source == OUR_VECTORS else self.checkpoint.sha256[:16]
-        name = f"{source}-{digest(key, self.checkpoint.prefix, texts)}"
+        # Only one kind of pooling asks for the weights of words; a word more does not harm.
+        weights = self.encoder.bundle.manifest.sha256[IDF], self.encoder.bundle.manifest.smoothing
+        name = f"{source}-{digest(key, self.checkpoint.prefix, weights, texts)}"
         return self._remembered(f"vectors/{name}", partial(self._embed, source, texts))
 
     def _embed(self, source: str, texts: Sequence[str]) -> np.ndarray:
