@@ -81,6 +81,8 @@ def by_rows(article: Mapping) -> plt.Figure:
     for axes, part in zip(panels, sets, strict=False):
         for name in DRAWN:
             found = accuracies(article, name, part)
+            if not found:
+                continue
             whole = article["sets"][part]["train"]
             points = [(whole if label == ALL else int(label), f) for label, f in found.items()]
             axes.errorbar(
