@@ -16,13 +16,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from article_models import sizes_and_speeds
 from article_tasks import CLASS_SETS, PAIR_SETS, PAIRS, TITLES, Most, Task, read_task
 from article_workshop import Workshop
-from cells import Cell, Cells, Figures, digest
+from cells import Cell, Cells, Figures, digest, means
 from class_sets import reported_texts
 from distill.bundle import IDF
 from distill.compressors.methods import METHODS, Method
@@ -172,7 +171,9 @@ def gathered(
         finished.append({"settings": dict(speeds), "figures": models})
     quality: dict[str, Any] = {}
     for (method, task, rows), found in seeds.items():
-        quality.setdefault(method, {}).setdefault(task, {})[rows] = _means(found)
+        quality.setdefault(method, {}).setdefault(task, {})[rows] = {
+            name: each for name, each in means(found).items() if name not in ("step", "threshold")
+        }
     return {
         "what": "Every method with the same teacher, texts and steps; best step by dev, test read "
         "once; mean, sample standard deviation and number of seeds by method, set and labelled "
@@ -227,18 +228,6 @@ def as_json(result: Mapping[str, Any]) -> str:
     assert head.endswith(' "cells": []\n}')
     cells = ",\n  ".join(lines)
     return head.removesuffix("[]\n}") + (f"[\n  {cells}\n ]\n}}\n" if lines else "[]\n}\n")
-
-
-def _means(found: Sequence[Figures]) -> dict[str, dict[str, float]]:
-    return {
-        name: {
-            "mean": round(float(np.mean(values)), 4),
-            "sd": round(float(np.std(values, ddof=1)), 4) if len(values) > 1 else 0.0,
-            "seeds": len(values),
-        }
-        for name in found[0]
-        if name not in ("step", "threshold") and (values := [figures[name] for figures in found])
-    }
 
 
 def _models_key(workshop: Workshop) -> str:

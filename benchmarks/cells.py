@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from distill.files import write_whole
 
 Figures = Mapping[str, float]
@@ -56,6 +58,19 @@ def name_of(settings: Mapping[str, object]) -> str:
     """Return the name of a cell."""
     text = json.dumps(settings, ensure_ascii=False, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:20]
+
+
+def means(figures: Sequence[Figures]) -> dict[str, dict[str, float]]:
+    """Return mean, sample standard deviation and number of cells that differ in the seed only."""
+    return {
+        name: {
+            "mean": round(float(np.mean(values)), 4),
+            "sd": round(float(np.std(values, ddof=1)), 4) if len(values) > 1 else 0.0,
+            "seeds": len(values),
+        }
+        for name in figures[0]
+        if (values := [each[name] for each in figures])
+    }
 
 
 def digest(*parts: object) -> str:

@@ -21,7 +21,7 @@ from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_mutual_info_score, v_measure_score
 
 from baselines import Encode, TfIdf, Vectors, character_grams
-from cells import Cells, Figures, digest
+from cells import Cells, Figures, digest, means
 from class_sets import (
     MOST_DEV,
     MOST_TEST,
@@ -90,14 +90,14 @@ def of_set(
         if count >= whole and count != MOST_TRAIN:
             continue
         drawn = seeds if count < whole else seeds[:1]  # all rows are the same rows each time
-        accuracy[str(min(count, whole))] = _mean([
+        accuracy[str(min(count, whole))] = means([
             cells.get(
                 _settings(system, given, "frozen", count, seed, strengths=STRENGTHS),
                 partial(frozen, system, given, vectors, count, seed),
             )
             for seed in drawn
         ])  # fmt: skip
-    clustering = _mean([
+    clustering = means([
         cells.get(
             _settings(system, given, "groups", 0, seed, threshold=THRESHOLD),
             partial(clustered, system, given, vectors, seed),
@@ -160,19 +160,6 @@ def _settings(
         "task": task, "system": system.name, "key": system.key, "set": given.name,
         "texts": parts, "rows": rows, "seed": seed, **more,
     }  # fmt: skip
-
-
-def _mean(figures: Sequence[Figures]) -> dict[str, dict[str, float]]:
-    """Return mean and sample standard deviation over the seeds."""
-    return {
-        name: {
-            "mean": round(float(np.mean(values)), 4),
-            "sd": round(float(np.std(values, ddof=1)), 4) if len(values) > 1 else 0.0,
-            "seeds": len(values),
-        }
-        for name in figures[0]
-        if (values := [each[name] for each in figures])
-    }
 
 
 def _system(name: str, encoder: Encoder, teacher: Path) -> System:

@@ -252,14 +252,18 @@ def _distilled_bilstm(run: _Run, tutor: Tutor) -> Best:
     """Imitate the teacher's scores, of the texts and of texts made from them; no labels."""
     train, budget = run.problem.train, run.budget
     train = train.joined(augmented(train, budget.steps * budget.batch // 2, budget.seed))
-    wanted = torch.from_numpy(tutor.scores(train))
     run.tokens = run.model.read(train)
-    return run.fit(lambda rows: score_distance(run.scored(rows), wanted[rows]), SMALL)
+    return _imitate(run, tutor, SMALL, train)
+
+
+def _imitate(run: _Run, tutor: Tutor, rates: Rates, given: Examples | None = None) -> Best:
+    """Bring scores near the teacher's, of the examples that the run's tokens are of."""
+    wanted = torch.from_numpy(tutor.scores(given or run.problem.train))
+    return run.fit(lambda rows: score_distance(run.scored(rows), wanted[rows]), rates)
 
 
 def _cnn(run: _Run, tutor: Tutor) -> Best:
-    wanted = torch.from_numpy(tutor.scores(run.problem.train))
-    return run.fit(lambda rows: score_distance(run.scored(rows), wanted[rows]), SMALL)
+    return _imitate(run, tutor, SMALL)
 
 
 def _soft_labels(run: _Run, tutor: Tutor) -> Best:
@@ -274,8 +278,7 @@ def _soft_labels(run: _Run, tutor: Tutor) -> Best:
 
 def _dse(run: _Run, tutor: Tutor) -> Best:
     """Read each text by itself, and imitate the scores of a teacher that reads both together."""
-    wanted = torch.from_numpy(tutor.scores(run.problem.train))
-    return run.fit(lambda rows: score_distance(run.scored(rows), wanted[rows]), TRANSFORMER)
+    return _imitate(run, tutor, TRANSFORMER)
 
 
 def _pkd(run: _Run, tutor: Tutor) -> Best:
