@@ -103,9 +103,13 @@ class Answerers:
         self._alive.add(process)
         if self._closing.is_set():  # it was not there yet when the others were ended
             process.kill()
+        # What it says goes the way of all that the server logs, in the form chosen for it.
+        said = threading.Thread(target=process.log_what_it_says, daemon=True)
+        said.start()
         if process.load():
             self._idle.append(process)
         code = process.wait()
+        said.join()
         self._alive.discard(process)
         with suppress(ValueError):
             self._idle.remove(process)
@@ -123,6 +127,7 @@ class _Process:
                 command,
                 stdin=theirs,
                 stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
                 start_new_session=True,
             )
         self._connection = Connection(ours.detach())
@@ -140,6 +145,13 @@ class _Process:
         if not self._connection.poll(PATIENCE):
             raise TimeoutError(f"no reply within {PATIENCE:g} s")
         return pickle.loads(self._connection.recv_bytes())
+
+    def log_what_it_says(self) -> None:
+        """Log each line of its standard error until it ends."""
+        with self._process.stderr as lines:
+            for line in lines:
+                said = line.decode("utf-8", "replace").rstrip()
+                _log.warning("answering process %d: %s", self._process.pid, said)
 
     def kill(self) -> None:
         """End it, whatever it does."""

@@ -151,6 +151,14 @@ def test_what_keeps_a_process_from_starting_is_tried_again(store, encoder, monke
     one.close()
 
 
+def test_what_a_process_says_goes_into_the_servers_log(store, encoder, monkeypatch, caplog):
+    monkeypatch.setattr(answering, "_identity", lambda db: "another file")
+    one = Answerers(1, store.path, encoder.bundle.path)
+    assert until(lambda: "重启服务" in caplog.text)
+    one.close()
+    assert all(record.name == "faq_app.answering" for record in caplog.records)
+
+
 def test_it_ends_when_the_server_is_gone(answerers):
     process = process_of(answerers)
     answerers._closing.set()
