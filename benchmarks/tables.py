@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import article_tables as article
+import downstream_tables as downstream
 import performance_tables as performance
 from markdown_table import table as _table
 
@@ -542,6 +543,9 @@ TABLES = {
     "classification": (article.classification, "article"),
     "matching": (article.matching, "article"),
     "claims": (article.claims, "article"),
+    "linear": (downstream.linear, "downstream"),
+    "clustering": (downstream.clustering, "downstream"),
+    "evaluators": (downstream.printed, "evaluators"),
 }
 
 

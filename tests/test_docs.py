@@ -73,6 +73,13 @@ def test_quality_numbers_are_those_of_the_result_file():
         assert scores == [f"{spearman[name][key]:.2f}" for key in names]
 
 
+def test_another_tools_evaluators_say_the_same():
+    found, spearman = result("evaluators")["figures"], result("quality")["spearman"]["ours"]
+    for name in ("atec", "bq", "lcqmc", "stsb"):
+        theirs = 100 * found[f"{name}-test_spearman_cosine"]
+        assert theirs == pytest.approx(spearman[name], abs=0.02)
+
+
 def test_published_numbers_stand_in_the_card_beside_what_they_were_trained_on():
     rows = table_rows(CARD, "published")
     for model in json.loads((ROOT / "benchmarks" / "published.json").read_text("utf-8"))["models"]:

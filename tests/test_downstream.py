@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+import downstream_tables
 from cells import Cells, digest
 from class_sets import NAMES, Part, read_class_set, reported_texts
 from distill.corpus import HeldOut, dedup_key
@@ -117,3 +118,27 @@ def test_nothing_of_any_test_part_is_learnt_from_in_the_real_sets(corpus):
         found = read_class_set(corpus, name, held_out)
         assert not any(tests.holds(text) for text in (*found.train.texts, *found.dev.texts))
         assert len(found.test.texts) > 600
+
+
+def test_tables_show_few_and_all_rows_and_both_ways_of_grouping():
+    def value(mean):
+        return {"mean": mean, "sd": 0.0, "seeds": 3}
+
+    accuracy = {rows: {"accuracy": value(mean)} for rows, mean in (("100", 0.5), ("800", 0.7))}
+    groups = {"v_measure": value(0.4), "v_measure_found": value(0.3)}
+    result = {
+        "sets": {"甲": {"title": "第一集"}},
+        "drawn": {"train": 10_000},
+        "seeds": 3,
+        "systems": {
+            "ours": {"accuracy": {"甲": accuracy}, "clustering": {"甲": groups}},
+            "character_tfidf": {
+                "accuracy": {"甲": accuracy},
+                "clustering": {"甲": {"v_measure": value(0.2)}},
+            },
+        },
+    }
+    assert "| **本项目** | 50.0 / – / 70.0 |" in downstream_tables.linear(result)
+    shown = downstream_tables.clustering(result)
+    assert "| **本项目** | 40.0 / 30.0 |" in shown
+    assert "| 字符 TF-IDF | 20.0 / – |" in shown

@@ -15,6 +15,7 @@ from sentence_transformers.sentence_transformer.evaluation import (  # noqa: E40
     TripletEvaluator,
 )
 
+import evaluators  # noqa: E402
 from distill.corpus import LabelledPair  # noqa: E402
 from distill.errors import BundleError, TextError  # noqa: E402
 from distill.evaluate import evaluate_pairs  # noqa: E402
@@ -101,3 +102,12 @@ def test_an_empty_text_is_refused(model):
 
 def test_a_prompt_stands_before_the_text(model, encoder):
     assert (model.encode(["退货"], prompt="怎么") == encoder.encode(["怎么退货"])).all()
+
+
+def test_the_sample_faqs_evaluator_knows_every_wording_of_the_right_entry():
+    evaluator = evaluators.of_sample_faq()
+    assert len(evaluator.queries) == len(evaluator.relevant_docs) == 523
+    number = evaluator.queries.index("急死了,我号好像让人给端了,密码不对,手机号也变了,咋整啊")
+    wanted = evaluator.relevant_docs[evaluator.queries_ids[number]]
+    assert {name.rsplit("/", 1)[0] for name in wanted} == {"security-001"}
+    assert len(wanted) > 1

@@ -1,0 +1,137 @@
+"""python benchmarks/evaluators.py CORPUS: sentence-transformers' own evaluators on our encoder.
+
+The encoder is loaded as a SentenceTransformer, and judged by code that is not ours: similarity and
+binary classification of the test pairs, and retrieval of the sample FAQ's entries by its test
+queries, vectors alone. Nothing was trained on or selected by any of these texts. Writes
+results/evaluators.json with the evaluators' figures and what they printed.
+"""
+
+import argparse
+import csv
+import json
+import logging
+from importlib.metadata import version
+from pathlib import Path
+
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.sentence_transformer.evaluation import (
+    BinaryClassificationEvaluator,
+    EmbeddingSimilarityEvaluator,
+    InformationRetrievalEvaluator,
+    SentenceEvaluator,
+    SimilarityFunction,
+)
+
+from distill.corpus import read_pairs
+from distill.encoder import Encoder
+from distill.files import write_whole
+from distill.sentence_transformer import BundleModule
+
+ROOT = Path(__file__).parent.parent
+RESULT = ROOT / "benchmarks" / "results" / "evaluators.json"
+PAIRS = ("atec", "bq", "lcqmc", "stsb")
+GRADED = "stsb"  # has no two classes to tell apart
+
+
+def main() -> None:
+    """Run the evaluators, show what they print, and write the result file."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("corpus", type=Path, help="the folder with pairs/")
+    options = parser.parse_args()
+    printed = _Printed()
+    logger = logging.getLogger("sentence_transformers")
+    logger.setLevel(logging.INFO)
+    logger.addHandler(printed)
+    bundle = ROOT / "data" / "encoder"
+    model = SentenceTransformer(modules=[BundleModule(bundle)], device="cpu")
+    printed.lines.clear()  # what was said of loading
+    found = {}
+    for each in evaluators(options.corpus):
+        figures = each(model)
+        found[each.primary_metric] = {name: round(float(v), 4) for name, v in figures.items()}
+    result = {
+        "what": "sentence-transformers' evaluators on the bundled encoder; test parts only",
+        "encoder": Encoder.load(bundle).fingerprint,
+        "versions": {name: version(name) for name in ("sentence-transformers", "torch")},
+        "figures": {name: value for each in found.values() for name, value in each.items()},
+        "printed": printed.lines,
+    }
+    write_whole(RESULT, (json.dumps(result, ensure_ascii=False, indent=1) + "\n").encode())
+
+
+def evaluators(corpus: Path) -> list[SentenceEvaluator]:
+    """Return what judges the encoder, on test parts."""
+    made: list[SentenceEvaluator] = []
+    for name in PAIRS:
+        pairs = list(read_pairs([corpus / "pairs" / name / "test.tsv"]))
+        first, second = [pair.first for pair in pairs], [pair.second for pair in pairs]
+        made.append(
+            EmbeddingSimilarityEvaluator(
+                first,
+                second,
+                [pair.label for pair in pairs],
+                main_similarity=SimilarityFunction.COSINE,
+                name=f"{name}-test",
+                write_csv=False,
+            )
+        )
+        if name != GRADED:
+            same = [int(pair.label > 0) for pair in pairs]
+            made.append(
+                BinaryClassificationEvaluator(
+                    first,
+                    second,
+                    same,
+                    name=f"{name}-test",
+                    write_csv=False,
+                    similarity_fn_names=["cosine"],
+                )
+            )
+    return [*made, of_sample_faq()]
+
+
+def of_sample_faq() -> InformationRetrievalEvaluator:
+    """Return what asks for the sample FAQ's entries; each has all of its wordings as documents."""
+    documents: dict[str, str] = {}
+    belonging: dict[str, set[str]] = {}
+    for row in _rows("faq.csv"):
+        wordings = [row["question"], *filter(None, row["similar_questions"].split("##"))]
+        for number, text in enumerate(wordings):
+            documents[f"{row['id']}/{number}"] = text
+            belonging.setdefault(row["id"], set()).add(f"{row['id']}/{number}")
+    queries = {
+        str(number): row
+        for number, row in enumerate(_rows("queries.csv"))
+        if row["split"] == "test" and row["entry_id"]
+    }
+    return InformationRetrievalEvaluator(
+        {number: row["query"] for number, row in queries.items()},
+        documents,
+        {number: belonging[row["entry_id"]] for number, row in queries.items()},
+        name="sample-faq-test",
+        accuracy_at_k=[1, 3, 10],
+        precision_recall_at_k=[1],
+        write_csv=False,
+    )
+
+
+def _rows(name: str) -> list[dict[str, str]]:
+    with (ROOT / "data" / name).open(encoding="utf-8-sig", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+class _Printed(logging.Handler):
+    """Keeps what the evaluators log, line by line, and shows it."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.INFO)
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        for line in record.getMessage().splitlines():
+            self.lines.append(line.replace("\t", " ").rstrip())
+            print(self.lines[-1])
+
+
+if __name__ == "__main__":
+    main()
