@@ -12,6 +12,7 @@ from pathlib import Path
 import article_tables as article
 import downstream_tables as downstream
 import performance_tables as performance
+from encoder_goals import goals
 from markdown_table import table as _table
 
 ROOT = Path(__file__).parent.parent
@@ -543,6 +544,7 @@ TABLES = {
     "classification": (article.classification, "article"),
     "matching": (article.matching, "article"),
     "claims": (article.claims, "article"),
+    "goals": (goals, "quality", "speed"),
     "linear": (downstream.linear, "downstream"),
     "clustering": (downstream.clustering, "downstream"),
     "evaluators": (downstream.printed, "evaluators"),
