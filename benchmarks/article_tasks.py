@@ -98,5 +98,7 @@ def _pairs(file: Path, held_out: HeldOut = NOTHING) -> tuple[Examples, int]:
     pairs = [p for p in read_pairs([file]) if shortened(p.first) and shortened(p.second)]
     kept = [pair for pair in pairs if not held_out.holds(pair.first, pair.second)]
     labels = np.array([pair.label > 0 for pair in kept])
+    if len(set(labels.tolist())) < 2:
+        raise SystemExit(f"{file}: {len(kept)} of {len(pairs)} pairs are left, of one label only")
     firsts, seconds = ([getattr(p, side) for p in kept] for side in ("first", "second"))
     return Examples.of(firsts, labels, seconds), len(pairs) - len(kept)

@@ -1,6 +1,7 @@
 """The comparison of compressors, small: every method on two sets, resumed, told in tables."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -225,3 +226,26 @@ def test_the_plots_show_every_method_where_the_result_has_it(run):
     rows = article_plots.by_rows(result)
     assert rows.axes[0].get_title() == "SMP2017 intents"
     assert len(rows.axes[0].containers) == len(article_plots.DRAWN)
+
+
+def test_a_faq_made_of_a_dev_part_takes_nothing_from_that_part(corpus, tmp_path):
+    """With its texts held out, a dev part had pairs of one label left, and selected nothing."""
+    copy = tmp_path / "corpus"
+    shutil.copytree(corpus, copy)
+    before = read_task(copy, "bq", reported_texts(copy), Most())
+    same = [row[0] for row in (line.split("\t") for line in read(copy, "dev")) if row[2] == "1"]
+    for name in ("derived_bq_dev", "derived_bq_test"):
+        queries = copy / "faq" / name / "queries.csv"
+        queries.parent.mkdir(parents=True)
+        queries.write_text("query,entry_id\n" + "".join(f"{text},1\n" for text in same), "utf-8")
+        if name == "derived_bq_dev":
+            after = read_task(copy, "bq", reported_texts(copy), Most())
+            assert after.digest == before.digest
+        else:
+            with pytest.raises(SystemExit, match=r"dev\.tsv: .* one label only"):
+                read_task(copy, "bq", reported_texts(copy), Most())
+
+
+def read(corpus, part):
+    file = corpus / "pairs" / "bq" / f"{part}.tsv"
+    return file.read_text(encoding="utf-8").splitlines()
