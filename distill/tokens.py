@@ -4,9 +4,12 @@ In: weighted texts and a tokenizer (ours, or a BERT teacher's own). Out: a ``Tok
 and their weights are made here only, so teacher, student and server cannot drift apart.
 """
 
+import string
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
+from tempfile import TemporaryFile
 
 import numpy as np
 from tokenizers import Regex as TokenizerRegex
@@ -21,6 +24,8 @@ UNKNOWN, PADDING = "[UNK]", "[PAD]"
 # A run of Latin letters, a run of digits, or any other single character: "apple12😀" is three
 # pieces, where a word-piece model left alone makes one unknown token over all of it.
 _PIECE = r"[a-z]+|[0-9]+|[^\sa-z0-9]"
+# What stands within a piece, not at its beginning.
+_INSIDE = [f"##{character}" for character in string.ascii_lowercase + string.digits]
 
 
 @dataclass(frozen=True)
@@ -60,23 +65,44 @@ def tokenise(tokenizer: Tokenizer, texts: Sequence[WeightedText], max_tokens: in
 def train_tokenizer(sentences: Iterable[str], size: int) -> Tokenizer:
     """Learn a vocabulary: single Han characters and symbols, word pieces for Latin and digits.
 
-    Its pre-tokenizer cuts the pieces, so the saved file works by itself.
+    Its pre-tokenizer cuts the pieces, so the saved file works by itself. The same sentences give
+    the same vocabulary: left alone, the trainer picks among equally frequent characters by chance.
     """
-    tokenizer = Tokenizer(models.WordPiece(unk_token=UNKNOWN, max_input_chars_per_word=64))
+    frequency: Counter[str] = Counter()
+    with TemporaryFile("w+", encoding="utf-8") as kept:  # millions of them are read twice
+        for sentence in map(normalise, sentences):
+            frequency.update(sentence)
+            kept.write(f"{sentence}\n")
+        characters = [c for c in frequency if not c.isspace()]
+        characters.sort(key=lambda c: (-frequency[c], c))
+        alphabet = characters[: size * 3 // 4]
+        trainer = trainers.WordPieceTrainer(
+            vocab_size=size,
+            initial_alphabet=alphabet,
+            limit_alphabet=len(alphabet),
+            min_frequency=2,
+            special_tokens=[PADDING, UNKNOWN, *_INSIDE],  # in this order, not as they come up
+            show_progress=False,
+        )
+        kept.seek(0)
+        learning = _tokenizer(models.WordPiece(unk_token=UNKNOWN))
+        learning.train_from_iterator(kept, trainer)
+    vocabulary = learning.get_vocab()
+    tokenizer = _tokenizer(
+        models.WordPiece(vocabulary, unk_token=UNKNOWN, max_input_chars_per_word=64)
+    )
+    tokenizer.add_special_tokens([PADDING, UNKNOWN])
+    return tokenizer
+
+
+def _tokenizer(model: models.Model) -> Tokenizer:
+    tokenizer = Tokenizer(model)
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [
             pre_tokenizers.WhitespaceSplit(),
             pre_tokenizers.Split(TokenizerRegex(_PIECE), behavior="isolated"),
         ]
     )
-    trainer = trainers.WordPieceTrainer(
-        vocab_size=size,
-        limit_alphabet=size * 3 // 4,
-        min_frequency=2,
-        special_tokens=[PADDING, UNKNOWN],
-        show_progress=False,
-    )
-    tokenizer.train_from_iterator((normalise(s) for s in sentences), trainer)
     return tokenizer
 
 

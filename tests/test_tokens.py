@@ -6,6 +6,7 @@ from tokenizers import Tokenizer
 
 from distill.errors import TextError
 from distill.idf import WordIdf
+from distill.text import normalise
 from distill.tokens import tokenise, train_tokenizer
 from distill.weights import Weighting
 
@@ -63,3 +64,16 @@ def test_a_saved_tokenizer_gives_the_same_tokens(tmp_path):
     assert np.array_equal(
         tokenise(loaded, text, 32).input_ids, tokenise(TOKENIZER, text, 32).input_ids
     )
+
+
+def test_the_same_sentences_give_the_same_vocabulary():
+    # All as frequent as one another; of two that normalising makes one, neither.
+    every = [chr(0x4E00 + i) for i in range(3000)]
+    rare = [c for c in every if normalise(c) == c and normalise("".join(every)).count(c) == 1]
+    parts = ["".join(rare[i : i + 30]) for i in range(0, len(rare), 30)]
+    sentences = parts * 2 + ["apple pie 12"] * 5
+    first, second = (train_tokenizer(sentences, 1000) for _ in range(2))
+    assert first.get_vocab() == second.get_vocab()
+    han = sorted(token for token in first.get_vocab() if token in set(rare))
+    assert han == rare[: len(han)]
+    assert len(han) > 700
