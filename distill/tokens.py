@@ -6,16 +6,17 @@ and their weights are made here only, so teacher, student and server cannot drif
 
 import string
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import accumulate
-from tempfile import TemporaryFile
+from tempfile import SpooledTemporaryFile, gettempdir
 
 import numpy as np
 from tokenizers import Regex as TokenizerRegex
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
-from distill.errors import TextError
+from distill.errors import TextError, TrainingError
 from distill.text import normalise
 from distill.weights import WeightedText
 
@@ -24,6 +25,7 @@ UNKNOWN, PADDING = "[UNK]", "[PAD]"
 # A run of Latin letters, a run of digits, or any other single character: "apple12😀" is three
 # pieces, where a word-piece model left alone makes one unknown token over all of it.
 _PIECE = r"[a-z]+|[0-9]+|[^\sa-z0-9]"
+_IN_MEMORY = 64 << 20  # bytes of sentences; more of them go to a file
 # What stands within a piece, not at its beginning.
 _INSIDE = [f"##{character}" for character in string.ascii_lowercase + string.digits]
 
@@ -67,12 +69,17 @@ def train_tokenizer(sentences: Iterable[str], size: int) -> Tokenizer:
 
     Its pre-tokenizer cuts the pieces, so the saved file works by itself. The same sentences give
     the same vocabulary: left alone, the trainer picks among equally frequent characters by chance.
+    Raises TrainingError if there is no room for the sentences.
     """
     frequency: Counter[str] = Counter()
-    with TemporaryFile("w+", encoding="utf-8") as kept:  # millions of them are read twice
+    # Millions of sentences are read twice.
+    with SpooledTemporaryFile(_IN_MEMORY, "w+", encoding="utf-8") as kept:
         for sentence in map(normalise, sentences):
             frequency.update(sentence)
-            kept.write(f"{sentence}\n")
+            with _room():
+                kept.write(f"{sentence}\n")
+        with _room():
+            kept.seek(0)
         characters = [c for c in frequency if not c.isspace()]
         characters.sort(key=lambda c: (-frequency[c], c))
         alphabet = characters[: size * 3 // 4]
@@ -84,7 +91,6 @@ def train_tokenizer(sentences: Iterable[str], size: int) -> Tokenizer:
             special_tokens=[PADDING, UNKNOWN, *_INSIDE],  # in this order, not as they come up
             show_progress=False,
         )
-        kept.seek(0)
         learning = _tokenizer(models.WordPiece(unk_token=UNKNOWN))
         learning.train_from_iterator(kept, trainer)
     vocabulary = learning.get_vocab()
@@ -93,6 +99,17 @@ def train_tokenizer(sentences: Iterable[str], size: int) -> Tokenizer:
     )
     tokenizer.add_special_tokens([PADDING, UNKNOWN])
     return tokenizer
+
+
+@contextmanager
+def _room() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise TrainingError(
+            f"{gettempdir()}: cannot be written ({error.strerror}). Make room there, or name "
+            f"another directory: TMPDIR=…"
+        ) from error
 
 
 def _tokenizer(model: models.Model) -> Tokenizer:

@@ -14,6 +14,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -143,6 +144,15 @@ def test_a_full_disk_leaves_what_was_there(tmp_path, monkeypatch, command):
     with full_disk(40):
         fails(*command, output, says=[str(output), "cannot be written"], given="怎么退货\n")
     assert files_in(output.parent) == {"made": b"of yesterday"}
+
+
+def test_no_room_to_read_a_corpus_twice_names_the_place(tmp_path, monkeypatch):
+    monkeypatch.setattr("distill.tokens._IN_MEMORY", 10)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    write(tmp_path / "corpus.txt", "\n".join(SENTENCES))
+    with full_disk(40):
+        fails("vocabulary", tmp_path / "corpus.txt", "-o", tmp_path / "made", says=["TMPDIR"])
+    assert set(files_in(tmp_path)) == {"corpus.txt"}
 
 
 # ---- the encoder ------------------------------------------------------------------------------
