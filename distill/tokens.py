@@ -73,13 +73,11 @@ def train_tokenizer(sentences: Iterable[str], size: int) -> Tokenizer:
     """
     frequency: Counter[str] = Counter()
     # Millions of sentences are read twice.
-    with SpooledTemporaryFile(_IN_MEMORY, "w+", encoding="utf-8") as kept:
+    with _room(), SpooledTemporaryFile(_IN_MEMORY, "w+", encoding="utf-8") as kept:
         for sentence in map(normalise, sentences):
             frequency.update(sentence)
-            with _room():
-                kept.write(f"{sentence}\n")
-        with _room():
-            kept.seek(0)
+            kept.write(f"{sentence}\n")
+        kept.seek(0)
         characters = [c for c in frequency if not c.isspace()]
         characters.sort(key=lambda c: (-frequency[c], c))
         alphabet = characters[: size * 3 // 4]
@@ -106,6 +104,8 @@ def _room() -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        if error.filename:  # a file of the corpus
+            raise
         raise TrainingError(
             f"{gettempdir()}: cannot be written ({error.strerror}). Make room there, or name "
             f"another directory: TMPDIR=…"
