@@ -26,6 +26,7 @@ from distill.corpus import read_pairs
 from distill.encoder import Encoder
 from distill.files import write_whole
 from distill.sentence_transformer import BundleModule
+from indexer.evaluate import read_queries
 
 ROOT = Path(__file__).parent.parent
 RESULT = ROOT / "benchmarks" / "results" / "evaluators.json"
@@ -45,15 +46,14 @@ def main() -> None:
     bundle = ROOT / "data" / "encoder"
     model = SentenceTransformer(modules=[BundleModule(bundle)], device="cpu")
     printed.lines.clear()  # what was said of loading
-    found = {}
+    figures: dict[str, float] = {}
     for each in evaluators(options.corpus):
-        figures = each(model)
-        found[each.primary_metric] = {name: round(float(v), 4) for name, v in figures.items()}
+        figures |= {name: round(float(value), 4) for name, value in each(model).items()}
     result = {
         "what": "sentence-transformers' evaluators on the bundled encoder; test parts only",
         "encoder": Encoder.load(bundle).fingerprint,
         "versions": {name: version(name) for name in ("sentence-transformers", "torch")},
-        "figures": {name: value for each in found.values() for name, value in each.items()},
+        "figures": figures,
         "printed": printed.lines,
     }
     write_whole(RESULT, (json.dumps(result, ensure_ascii=False, indent=1) + "\n").encode())
@@ -94,30 +94,23 @@ def of_sample_faq() -> InformationRetrievalEvaluator:
     """Return what asks for the sample FAQ's entries; each has all of its wordings as documents."""
     documents: dict[str, str] = {}
     belonging: dict[str, set[str]] = {}
-    for row in _rows("faq.csv"):
-        wordings = [row["question"], *filter(None, row["similar_questions"].split("##"))]
-        for number, text in enumerate(wordings):
-            documents[f"{row['id']}/{number}"] = text
-            belonging.setdefault(row["id"], set()).add(f"{row['id']}/{number}")
-    queries = {
-        str(number): row
-        for number, row in enumerate(_rows("queries.csv"))
-        if row["split"] == "test" and row["entry_id"]
-    }
+    with (ROOT / "data" / "faq.csv").open(encoding="utf-8-sig", newline="") as file:
+        for row in csv.DictReader(file):
+            wordings = [row["question"], *filter(None, row["similar_questions"].split("##"))]
+            names = [f"{row['id']}/{number}" for number in range(len(wordings))]
+            documents |= dict(zip(names, wordings, strict=True))
+            belonging[row["id"]] = set(names)
+    asked = read_queries(ROOT / "data" / "queries.csv", "test")
+    queries = {str(number): query for number, query in enumerate(asked) if query.entry_id}
     return InformationRetrievalEvaluator(
-        {number: row["query"] for number, row in queries.items()},
+        {number: query.query for number, query in queries.items()},
         documents,
-        {number: belonging[row["entry_id"]] for number, row in queries.items()},
+        {number: belonging[query.entry_id] for number, query in queries.items()},
         name="sample-faq-test",
         accuracy_at_k=[1, 3, 10],
         precision_recall_at_k=[1],
         write_csv=False,
     )
-
-
-def _rows(name: str) -> list[dict[str, str]]:
-    with (ROOT / "data" / name).open(encoding="utf-8-sig", newline="") as file:
-        return list(csv.DictReader(file))
 
 
 class _Printed(logging.Handler):
