@@ -18,7 +18,7 @@ from typing import Any
 
 import torch
 
-from article_models import sizes_and_speeds
+from article_models import SPAN, sizes_and_speeds
 from article_tasks import CLASS_SETS, PAIR_SETS, PAIRS, TITLES, Most, Task, read_task
 from article_workshop import Workshop
 from cells import Cell, Cells, Figures, digest, means
@@ -62,7 +62,7 @@ class Size:
     rounds: int  # of measuring speed
 
 
-FULL = Size(Budget(), Most(), ROWS, PAIR_ROWS, SEEDS, 40)
+FULL = Size(Budget(), Most(), ROWS, PAIR_ROWS, SEEDS, 20)
 QUICK = Size(Budget(10, 16, 1), Most(1000, 100, 100), (100,), (100,), (0,), 3)
 
 
@@ -86,7 +86,7 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
     held_out = reported_texts(options.corpus)
     every = options.sets if options.quick else (*CLASS_SETS, *PAIR_SETS)
     tasks = [read_task(options.corpus, name, held_out, size.most) for name in every]
-    speeds = {"models": _models_key(workshop), "rounds": size.rounds}
+    speeds = {"models": _models_key(workshop), "rounds": size.rounds, "span": SPAN}
     if options.hours:
         cells.get(speeds, lambda: sizes_and_speeds(workshop, size.rounds))
     chosen = [task for task in tasks if task.name in options.sets]

@@ -136,7 +136,7 @@ def measure(
         seconds: dict[str, list[list[float]]] = {name: [] for name in calls}
         for _ in range(rounds):
             for name, call in calls.items():
-                seconds[name].append(_turn(call))
+                seconds[name].append(turn(call))
     return [
         Timing(
             name,
@@ -155,6 +155,18 @@ def cut(stream: str, characters: int, count: int) -> list[str]:
     """Return texts of exactly so many characters, one after another from the stream."""
     stream *= -(-characters * count // len(stream))
     return [stream[i * characters :][:characters] for i in range(count)]
+
+
+def turn(call: Call, span: float = _SPAN) -> list[float]:
+    """Return the seconds of each call that fits into ``span`` seconds; of one at least."""
+    # Threads of the system before go on spinning for a while, on the cores that this one needs.
+    time.sleep(_REST)
+    seconds, end = [], time.perf_counter() + span
+    while not seconds or time.perf_counter() < end:
+        begun = time.perf_counter()
+        call()
+        seconds.append(time.perf_counter() - begun)
+    return seconds
 
 
 def _our_calls(
@@ -181,18 +193,6 @@ def _our_calls(
         OURS: lambda: encoder.encode(next(text_turns), workers=threads),
         GRAPH: lambda: list(spread(run, next(token_turns))),
     }
-
-
-def _turn(call: Call) -> list[float]:
-    """Return the seconds of each call that fits into a turn; of one at least."""
-    # Threads of the system before go on spinning for a while, on the cores that this one needs.
-    time.sleep(_REST)
-    seconds, end = [], time.perf_counter() + _SPAN
-    while not seconds or time.perf_counter() < end:
-        begun = time.perf_counter()
-        call()
-        seconds.append(time.perf_counter() - begun)
-    return seconds
 
 
 def _median_ms(seconds: Iterable[float]) -> float:

@@ -86,7 +86,9 @@ def test_every_method_is_measured_on_both_tasks(run):
         models = result["models"][name]
         assert models["parameters"] > models["parameters_without_words"] > 0
         assert models["ms"] > 0
+        assert models["first_ms"] > 0
     assert result["models"]["teacher"]["times_faster"] == 1
+    assert result["models"]["teacher"]["first_times_faster"] == 1
     assert not (path / "article.json").exists()  # --quick writes no result
 
 
