@@ -28,6 +28,7 @@ from distill.compressors.methods import METHODS, Method
 from distill.compressors.training import Budget
 from distill.compressors.transformer import Checkpoint
 from distill.encoder import Encoder
+from distill.errors import DistillError
 from distill.files import write_whole
 from distill.idf import WordIdf
 from distill.weights import Weighting
@@ -265,4 +266,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except DistillError as error:
+        raise SystemExit(f"Error: {error}") from error

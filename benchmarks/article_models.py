@@ -63,8 +63,7 @@ def _measured(workshop: Workshop, rounds: int) -> dict[str, dict[str, float]]:
         call(texts[0])
     for _ in range(rounds):
         for name, call in calls.items():
-            stream = cycle(texts)
-            seconds[name].append(turn(lambda call=call, stream=stream: call(next(stream)), SPAN))
+            seconds[name].append(turn(map(call, cycle(texts)).__next__, SPAN))
     every = {name: statistics.median(chain.from_iterable(turns)) for name, turns in seconds.items()}
     first = {name: statistics.median(each[0] for each in turns) for name, turns in seconds.items()}
     for prefix, median in (("", every), ("first_", first)):

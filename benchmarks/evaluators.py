@@ -7,7 +7,6 @@ results/evaluators.json with the evaluators' figures and what they printed.
 """
 
 import argparse
-import csv
 import json
 import logging
 from importlib.metadata import version
@@ -26,7 +25,7 @@ from distill.corpus import read_pairs
 from distill.encoder import Encoder
 from distill.files import write_whole
 from distill.sentence_transformer import BundleModule
-from indexer.evaluate import read_queries
+from quality import Faq
 
 ROOT = Path(__file__).parent.parent
 RESULT = ROOT / "benchmarks" / "results" / "evaluators.json"
@@ -92,16 +91,12 @@ def evaluators(corpus: Path) -> list[SentenceEvaluator]:
 
 def of_sample_faq() -> InformationRetrievalEvaluator:
     """Return what asks for the sample FAQ's entries; each has all of its wordings as documents."""
-    documents: dict[str, str] = {}
+    faq = Faq.read_sample()
+    documents = {str(number): text for number, text in enumerate(faq.questions)}
     belonging: dict[str, set[str]] = {}
-    with (ROOT / "data" / "faq.csv").open(encoding="utf-8-sig", newline="") as file:
-        for row in csv.DictReader(file):
-            wordings = [row["question"], *filter(None, row["similar_questions"].split("##"))]
-            names = [f"{row['id']}/{number}" for number in range(len(wordings))]
-            documents |= dict(zip(names, wordings, strict=True))
-            belonging[row["id"]] = set(names)
-    asked = read_queries(ROOT / "data" / "queries.csv", "test")
-    queries = {str(number): query for number, query in enumerate(asked) if query.entry_id}
+    for number, entry in enumerate(faq.entries):
+        belonging.setdefault(entry, set()).add(str(number))
+    queries = {str(number): query for number, query in enumerate(faq.queries)}
     return InformationRetrievalEvaluator(
         {number: query.query for number, query in queries.items()},
         documents,
