@@ -92,10 +92,11 @@ def evaluators(corpus: Path) -> list[SentenceEvaluator]:
 def of_sample_faq() -> InformationRetrievalEvaluator:
     """Return what asks for the sample FAQ's entries; each has all of its wordings as documents."""
     faq = Faq.read_sample()
-    documents = {str(number): text for number, text in enumerate(faq.questions)}
+    documents: dict[str, str] = {}
     belonging: dict[str, set[str]] = {}
-    for number, entry in enumerate(faq.entries):
-        belonging.setdefault(entry, set()).add(str(number))
+    for number, (entry, text) in enumerate(zip(faq.entries, faq.questions, strict=True)):
+        documents[f"{entry}/{number}"] = text
+        belonging.setdefault(entry, set()).add(f"{entry}/{number}")
     queries = {str(number): query for number, query in enumerate(faq.queries)}
     return InformationRetrievalEvaluator(
         {number: query.query for number, query in queries.items()},
